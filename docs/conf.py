@@ -1,0 +1,32 @@
+"""Sphinx configuration. Build with ``python -m sphinx -W docs docs/_build``."""
+
+import skce
+
+project = "skce"
+author = "skce developers"
+copyright = f"2026, {author}"
+version = release = skce.__version__
+
+extensions = [
+    "numpydoc",
+    "sphinx.ext.autodoc",
+    "sphinx.ext.autosummary",
+    "sphinx.ext.mathjax",
+    "sphinx_copybutton",
+]
+exclude_patterns = ["_build"]
+templates_path = ["_templates"]
+nitpicky = False  # numpydoc types such as "array-like of shape (n,)" are prose, not references
+
+autosummary_generate = True
+autodoc_typehints = "none"  # numpydoc's Parameters section says them, with shapes
+autodoc_member_order = "bysource"
+numpydoc_show_class_members = False  # _templates/autosummary/class.rst lists them
+
+copybutton_prompt_text = r">>> |\.\.\. |\$ "
+copybutton_prompt_is_regexp = True
+
+html_theme = "pydata_sphinx_theme"
+html_title = f"skce {release}"
+html_theme_options = {"navigation_with_keys": False, "secondary_sidebar_items": ["page-toc"]}
+html_show_sourcelink = False

@@ -1,0 +1,456 @@
+"""The door: every check, every error about input, and every private import from scikit-learn.
+
+A check returns the one form that the rooms behind it accept, or raises a ValueError (TypeError for the wrong kind of
+thing) that names the rule, what was got, and what to do. Fast tests run inside the kernels' blocks; the `explain_`
+functions here are called when one fails, find the first row at fault and say so.
+"""
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, NoReturn
+
+import numpy as np
+from scipy import sparse
+from sklearn.metrics._scorer import _BaseScorer as BaseScorer  # caching and routing in searches need this base
+from sklearn.utils._response import _get_response_values as get_response_values  # one response method, one pos_label
+from sklearn.utils.multiclass import check_classification_targets
+from sklearn.utils.validation import (
+    _check_response_method as check_response_method,
+)
+from sklearn.utils.validation import (
+    check_is_fitted,
+    validate_data,
+)
+
+from skce import _targets
+
+__all__ = ["BaseScorer", "check_is_fitted", "check_response_method", "get_response_values"]
+
+SUM_TOLERANCE = 1e-4
+"""How far a row of probabilities may sum from 1: ensembles in float32 drift by 1e-6, logits by far more."""
+
+REDUCTIONS = ("mean", "none", "sum")
+UNKNOWN_LABEL_POLICIES = ("clip", "error", "ignore")
+
+
+# --- options ----------------------------------------------------------------------------------------------------------
+
+
+def check_option(name: str, value: Any, valid: Iterable) -> None:
+    """A value that must be one of a few names."""
+    if not isinstance(value, str) or value not in valid:
+        raise ValueError(f"Unknown {name} {value!r}; use one of {', '.join(repr(v) for v in sorted(valid))}.")
+
+
+def check_number(
+    name: str, value: Any, low: float, high: float = np.inf, *, closed: str = "left", integer: bool = False
+) -> Any:
+    """A real number in an interval that is closed to the left, the right, both or neither."""
+    kinds = (int, np.integer) if integer else (int, float, np.integer, np.floating)
+    if isinstance(value, (bool, np.bool_)) or not isinstance(value, kinds):
+        raise TypeError(f"{name} must be {'an integer' if integer else 'a number'}, got {value!r}.")
+    above = value >= low if closed in ("left", "both") else value > low
+    below = value <= high if closed in ("right", "both") else value < high
+    if not (above and below):
+        left, right = "(["[closed in ("left", "both")], ")]"[closed in ("right", "both")]
+        raise ValueError(f"{name} must be in {left}{low:g}, {high:g}{right}, got {value!r}.")
+    return value
+
+
+def check_flag(name: str, value: Any) -> None:
+    """A bool."""
+    if not isinstance(value, (bool, np.bool_)):
+        raise TypeError(f"{name} must be True or False, got {value!r}.")
+
+
+def check_base(base: float | None) -> float:
+    """The natural logarithm of a logarithm's base: 1 for None, which stands for e."""
+    if base is None:
+        return 1.0
+    check_number("base", base, 0.0, closed="neither")
+    if base == 1:
+        raise ValueError("base must not be 1: use None (nats), 2 (bits) or 10.")
+    return float(np.log(base))
+
+
+def check_eps(eps: Any, dtype: np.dtype) -> float:
+    """The probability that smaller ones are clipped at; "auto" is the machine epsilon of their dtype."""
+    if isinstance(eps, str):
+        check_option("eps", eps, ("auto",))
+        return float(np.finfo(dtype).eps)
+    return float(check_number("eps", eps, 0.0, 0.5))
+
+
+# --- arrays -----------------------------------------------------------------------------------------------------------
+
+
+def check_floats(name: str, array: Any) -> np.ndarray:
+    """A dense float32 or float64 array from anything array-like. Values are not looked at."""
+    if type(array) is np.ndarray and array.dtype in (np.float64, np.float32):
+        return array
+    if sparse.issparse(array):
+        raise TypeError(f"{name} must be dense, got a sparse matrix; convert it with .toarray().")
+    if hasattr(array, "to_numpy"):
+        array = array.to_numpy()
+    array = np.asarray(array)
+    if array.dtype.kind == "c":
+        raise ValueError(f"{name} must be real. Complex data not supported.")
+    try:
+        return np.asarray(array, dtype=np.float32 if array.dtype in (np.float32, np.float16) else np.float64)
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"{name} must hold numbers, got an array of dtype {array.dtype}.") from error
+
+
+def check_not_empty(name: str, array: np.ndarray) -> None:
+    """At least one row and one column."""
+    if array.size == 0:
+        raise ValueError(f"{name} is empty: got shape {array.shape}.")
+
+
+def check_sample_weight(sample_weight: Any, n: int) -> np.ndarray | None:
+    """Non-negative finite weights of shape (n,) with a positive sum, or None."""
+    if sample_weight is None:
+        return None
+    weights = np.asarray(check_floats("sample_weight", sample_weight), dtype=np.float64)
+    if weights.ndim == 0:
+        weights = np.full(n, weights)
+    if weights.shape != (n,):
+        raise ValueError(f"sample_weight must have shape ({n},), got {weights.shape}.")
+    if not np.isfinite(weights).all():
+        row = int(np.flatnonzero(~np.isfinite(weights))[0])
+        raise ValueError(f"sample_weight must be finite: row {row} is {weights[row]}.")
+    if weights.min() < 0:
+        row = int(np.argmin(weights))
+        raise ValueError(f"sample_weight must not be negative: row {row} is {weights[row]:g}.")
+    if not weights.any():
+        raise ValueError("sample_weight sums to zero: at least one weight must be positive.")
+    return weights
+
+
+def check_distributions(name: str, p: Any, axis: int) -> np.ndarray:
+    """Distributions along `axis`: finite, in [0, 1], summing to 1 within `SUM_TOLERANCE`. They are not renormalised."""
+    p = check_floats(name, p)
+    check_not_empty(name, p)
+    if p.ndim == 0:
+        raise ValueError(f"{name} must have at least one axis, got the scalar {p}.")
+    if not -p.ndim <= axis < p.ndim:
+        raise ValueError(f"axis {axis} is out of range for {name} of shape {p.shape}.")
+    rows = np.moveaxis(p, axis, -1)
+    explain_probabilities(rows.reshape(-1, rows.shape[-1]), name)
+    return p
+
+
+def check_same_shape(p: np.ndarray, q: np.ndarray) -> None:
+    """Two distributions of shapes that broadcast, with as many outcomes."""
+    try:
+        np.broadcast_shapes(p.shape, q.shape)
+    except ValueError:
+        raise ValueError(f"p and q must have the same shape or broadcast, got {p.shape} and {q.shape}.") from None
+
+
+def explain_probabilities(p: np.ndarray, name: str = "y_proba", hint: str = "") -> None:
+    """Raise for the first row of (n, k) or (n,) that is not made of probabilities; do nothing if all are."""
+    bad = ~((p >= 0) & (p <= 1))
+    if bad.any():
+        row = int(np.argwhere(bad)[0][0])
+        value = p[bad][0]
+        what = f"row {row} has {value:g}"
+        if not np.isfinite(value):
+            raise ValueError(f"{name} must be finite: {what}.")
+        raise ValueError(f"{name} must hold probabilities in [0, 1]: {what}.{hint}")
+    if p.ndim == 2:
+        sums = p.sum(axis=1, dtype=np.float64)
+        off = ~(np.abs(sums - 1) <= SUM_TOLERANCE)
+        if off.any():
+            row = int(np.flatnonzero(off)[0])
+            raise ValueError(f"Rows of {name} must sum to 1: row {row} sums to {sums[row]:.6g}.{hint}")
+
+
+def explain_logits(z: np.ndarray, name: str = "y_proba") -> NoReturn:
+    """Raise for the first row of logits that holds nan or +inf, or nothing but -inf."""
+    bad = np.isnan(z) | (z == np.inf)
+    if bad.any():
+        row = int(np.argwhere(bad)[0][0])
+        raise ValueError(f"Logits in {name} must be finite or -inf: row {row} has {z[bad][0]:g}.")
+    row = int(np.flatnonzero((z == -np.inf).all(axis=-1))[0])
+    raise ValueError(f"Logits in {name} must have a finite entry in each row: row {row} is -inf throughout.")
+
+
+# --- losses -----------------------------------------------------------------------------------------------------------
+
+
+def check_loss_input(targets: Any, outputs: Any, name: str, *, one_column: bool) -> tuple[np.ndarray, np.ndarray]:
+    """Targets and logits (or probabilities) of a loss: codes (n,) or a distribution of the outputs' shape."""
+    outputs = check_floats(name, outputs)
+    check_not_empty(name, outputs)
+    targets = np.asarray(targets)
+    n, k = outputs.shape[0], outputs.shape[-1]
+    if outputs.ndim == 1 if not one_column else outputs.ndim not in (1, 2):
+        raise ValueError(f"{name} must have shape (n, k), got {outputs.shape}.")
+    if outputs.ndim > 2:
+        raise ValueError(f"{name} must have shape (n, k), got {outputs.shape}.")
+    if targets.shape == outputs.shape:
+        return _check_target_values(targets, outputs, 2 if one_column else None), outputs
+    if targets.ndim == 1 and len(targets) == n and not one_column:
+        if targets.dtype.kind not in "iu":
+            raise TypeError(f"targets of shape (n,) must be integer class codes, got dtype {targets.dtype}.")
+        return _check_target_values(targets, outputs, k), outputs
+    accepted = f"{outputs.shape}" if one_column else f"({n},) or {outputs.shape}"
+    raise ValueError(f"targets must have shape {accepted}, got {targets.shape}.")
+
+
+def _check_target_values(targets: np.ndarray, outputs: np.ndarray, n_codes: int | None) -> np.ndarray:
+    if targets.dtype.kind in "iub" and n_codes is not None:
+        if targets.min() < 0 or targets.max() >= n_codes:
+            raise ValueError(f"Class codes must be in 0..{n_codes - 1}, got {targets.min()} to {targets.max()}.")
+        return targets.astype(np.intp, copy=False)
+    targets = check_floats("targets", targets).astype(outputs.dtype, copy=False)
+    if not (targets.min() >= 0 and targets.max() <= 1):
+        raise ValueError(f"targets must be in [0, 1], got {targets.min():g} to {targets.max():g}.")
+    return targets
+
+
+def check_class_weights(class_weight: Any) -> tuple[float, ...] | None:
+    """Weights of a loss's classes, in the order of the codes."""
+    if class_weight is None:
+        return None
+    weights = np.atleast_1d(check_floats("class_weight", class_weight)).astype(np.float64)
+    if weights.ndim != 1 or not (np.isfinite(weights).all() and weights.min(initial=0) >= 0 and weights.any()):
+        raise ValueError(
+            f"class_weight must be finite, non-negative numbers, one a class, not all zero: got {class_weight!r}."
+        )
+    return tuple(weights.tolist())
+
+
+# --- labels and outputs of a metric -----------------------------------------------------------------------------------
+
+
+def column_names(array: Any) -> np.ndarray | None:
+    """Names of the columns of a DataFrame (pandas, polars), None for anything else."""
+    columns = getattr(array, "columns", None)
+    return None if columns is None else _targets.as_labels(np.asarray(columns))
+
+
+def check_outputs(y_proba: Any) -> np.ndarray:
+    """Probabilities or logits as floats, (n, k), or (n,) for the positive one of two classes."""
+    outputs = check_floats("y_proba", y_proba)
+    if outputs.ndim == 2 and outputs.shape[1] == 1:
+        outputs = outputs[:, 0]
+    if outputs.ndim not in (1, 2):
+        raise ValueError(f"y_proba must have shape (n,) or (n, k), got {outputs.shape}.")
+    check_not_empty("y_proba", outputs)
+    return outputs
+
+
+def check_labels(y: Any, name: str = "y_true") -> np.ndarray:
+    """Labels of shape (n,), none of them missing."""
+    if sparse.issparse(y):
+        raise TypeError(f"{name} must be dense, got a sparse matrix; convert it with .toarray().")
+    y = _targets.as_labels(y)
+    if y.ndim != 1:
+        raise ValueError(f"{name} must have shape (n,) or (n, k), got {y.shape}.")
+    check_not_empty(name, y)
+    missing = np.isnan(y) if y.dtype.kind == "f" else _missing_objects(y) if y.dtype.kind == "O" else None
+    if missing is not None and missing.any():
+        raise ValueError(f"{name} must not have missing labels: row {int(np.flatnonzero(missing)[0])} is missing.")
+    return y
+
+
+def _missing_objects(y: np.ndarray) -> np.ndarray:
+    import pandas as pd
+
+    return pd.isna(y)
+
+
+def check_classes(labels: Any) -> np.ndarray:
+    """The class of each column, in the caller's order, without duplicates."""
+    classes = check_labels(labels, "labels")
+    unique, codes = _sorted_classes(classes, "labels")
+    if len(unique) < len(classes):
+        twice = unique[np.bincount(codes) > 1].tolist()
+        raise ValueError(f"labels must not repeat a class, got {_listed(twice)} more than once.")
+    return classes
+
+
+def check_length(y_true: np.ndarray, outputs: np.ndarray) -> None:
+    """As many rows of targets as of outputs."""
+    if len(y_true) != len(outputs):
+        raise ValueError(f"y_true and y_proba must have as many rows, got shapes {y_true.shape} and {outputs.shape}.")
+
+
+def find_classes(y_true: np.ndarray, n_outputs: int) -> tuple[np.ndarray, np.ndarray]:
+    """Classes of `n_outputs` columns and the code of each label, where no `labels` say which class has which column."""
+    classes, codes = _sorted_classes(y_true, "y_true")
+    if n_outputs == 2 and len(classes) == 1:
+        for pair in ([0, 1], [-1, 1]):  # one class seen, but which of the usual two it is can be told
+            if y_true.dtype.kind in "biuf" and classes[0] in pair:
+                classes = np.array(pair).astype(y_true.dtype)
+                return classes, _targets.encode(y_true, classes)
+    if len(classes) != n_outputs:
+        raise ValueError(
+            f"y_true has {len(classes)} classes, {_listed(classes.tolist())}, and y_proba {n_outputs} columns. "
+            "Pass labels=, the class of each column in order."
+        )
+    return classes, codes
+
+
+def _sorted_classes(y: np.ndarray, name: str) -> tuple[np.ndarray, np.ndarray]:
+    try:
+        return _targets.find_classes(y)
+    except TypeError:
+        kinds = sorted({type(label).__name__ for label in y.tolist()})
+        raise ValueError(f"{name} must not mix kinds of labels, got {' and '.join(kinds)}.") from None
+
+
+def check_target_distributions(y_true: Any, classes: np.ndarray | None, n_columns: int) -> tuple:
+    """Distributions (n, k) as floats, or codes if they are one-hot integers; and the class of each column.
+
+    A DataFrame's columns are matched to the classes by name.
+    """
+    names = column_names(y_true)
+    targets = check_floats("y_true", y_true) if _kind(y_true) != "int" else np.asarray(y_true)
+    if targets.shape[1] != n_columns:
+        raise ValueError(f"y_true of shape {targets.shape} must have a column for each of the {n_columns} of y_proba.")
+    check_not_empty("y_true", targets)
+    if classes is None:
+        classes = np.arange(n_columns) if names is None else names
+    elif names is not None:
+        targets = targets[:, match_columns(names, classes, "y_true")]
+    explain_probabilities(targets, "y_true")
+    return (targets if targets.dtype.kind == "f" else targets.argmax(axis=1)), classes
+
+
+def _kind(array: Any) -> str:
+    dtype = getattr(array, "dtype", None)
+    return "int" if isinstance(array, np.ndarray) and dtype is not None and dtype.kind in "iub" else "float"
+
+
+def is_soft(y_true: np.ndarray) -> bool:
+    """Whether one-dimensional targets are probabilities, not labels: floats in [0, 1], some strictly between."""
+    if y_true.dtype.kind != "f" or not (y_true.min() >= 0 and y_true.max() <= 1):
+        return False
+    return bool(((y_true > 0) & (y_true < 1)).any())
+
+
+def find_pair(y_true: np.ndarray, pos_label: Any) -> np.ndarray:
+    """The negative and the positive class where only the labels, and maybe `pos_label`, tell them."""
+    classes, _ = _sorted_classes(y_true, "y_true")
+    if pos_label is None:
+        return find_classes(y_true, 2)[0]
+    if pos_label not in classes.tolist():
+        classes = np.append(classes, np.array([pos_label], dtype=classes.dtype if classes.dtype.kind == "O" else None))
+    if len(classes) == 1:  # nothing but positives: the other class needs no name
+        return np.array([None, pos_label], dtype=object)
+    if len(classes) > 2:
+        raise ValueError(f"y_true must have two classes, got {_listed(classes.tolist())} with pos_label={pos_label!r}.")
+    return classes
+
+
+def put_last(classes: np.ndarray, pos_label: Any) -> np.ndarray:
+    """Two classes in the order negative, positive."""
+    if pos_label not in classes.tolist():
+        raise ValueError(f"pos_label {pos_label!r} is not one of the labels {_listed(classes.tolist())}.")
+    return classes if classes.tolist()[1] == pos_label else classes[::-1]
+
+
+def check_two_columns(outputs: np.ndarray) -> None:
+    """Outputs of two classes."""
+    if outputs.shape[1] != 2:
+        raise ValueError(f"y_proba of two classes must have shape (n,) or (n, 2), got {outputs.shape}.")
+
+
+def check_some_known(weights: np.ndarray) -> np.ndarray:
+    """Weights after rows of unknown labels were dropped: not all of them."""
+    if not weights.any():
+        raise ValueError("No row is left: handle_unknown='ignore' drops every row of y_true.")
+    return weights
+
+
+def check_positive_mass(mass: float) -> float:
+    """The divisor of a mean."""
+    if not mass > 0:
+        raise ValueError("class_weight and sample_weight give every row the weight zero: a mean needs a positive one.")
+    return mass
+
+
+def check_columns(classes: np.ndarray, n_outputs: int) -> None:
+    """As many classes as columns."""
+    if len(classes) != n_outputs:
+        raise ValueError(
+            f"y_proba must have a column for each of the {len(classes)} classes {_listed(classes.tolist())}, "
+            f"got {n_outputs}."
+        )
+
+
+def check_known(y_true: np.ndarray, codes: np.ndarray, classes: np.ndarray) -> None:
+    """No label without a column."""
+    unknown = codes == _targets.UNKNOWN
+    if unknown.any():
+        labels = list(dict.fromkeys(y_true[unknown].tolist()))
+        raise ValueError(
+            f"y_true has labels {_listed(labels)} that no column of y_proba stands for; the columns are "
+            f"{_listed(classes.tolist())}. Pass labels=, or handle_unknown='clip' or 'ignore'."
+        )
+
+
+def match_columns(names: np.ndarray, classes: np.ndarray, what: str) -> np.ndarray:
+    """Position in `names` of each class; every class must be named, and every name be a class."""
+    position = _targets.encode(classes, names)
+    if (position == _targets.UNKNOWN).any() or len(names) != len(classes):
+        raise ValueError(
+            f"The columns of {what}, {_listed(names.tolist())}, are not the classes {_listed(classes.tolist())}."
+        )
+    return position
+
+
+def check_class_weight(class_weight: Any, classes: np.ndarray, totals: Callable[[], np.ndarray]) -> np.ndarray | None:
+    """Weight of each class, (k,), from a dict, "balanced", or a sequence in the order of the classes.
+
+    Classes that a dict leaves out weigh 1; its other keys are ignored, because a fold may lack a class. "balanced" is
+    the total weight divided by the number of classes present and the weight of each; `totals()` gives the latter.
+    """
+    if class_weight is None:
+        return None
+    if isinstance(class_weight, str):
+        check_option("class_weight", class_weight, ("balanced",))
+        mass = totals()
+        present = mass > 0
+        return np.divide(mass.sum(), present.sum() * mass, out=np.zeros_like(mass), where=present)
+    if isinstance(class_weight, Mapping):
+        weights = [class_weight.get(label, 1.0) for label in classes.tolist()]
+        if class_weight and not set(class_weight) & set(classes.tolist()):
+            raise ValueError(
+                f"class_weight has no class in common with {_listed(classes.tolist())}: it weighs "
+                f"{_listed(list(class_weight))}."
+            )
+    else:
+        weights = class_weight
+    checked = check_class_weights(weights)
+    if checked is not None and len(checked) != len(classes):
+        raise ValueError(f"class_weight must have {len(classes)} weights, one a class, got {len(checked)}.")
+    return np.array(checked)
+
+
+def _listed(values: list, most: int = 10) -> str:
+    """Values for a message, the first few of many."""
+    shown = ", ".join(repr(v) for v in values[:most])
+    return f"[{shown}, ... ({len(values)} in all)]" if len(values) > most else f"[{shown}]"
+
+
+# --- estimators -------------------------------------------------------------------------------------------------------
+
+
+def check_fit(estimator: Any, X: Any, y: Any, sample_weight: Any) -> tuple:
+    """X (n, d) as float64 or float32, dense or CSR; the classes; the code of each label; weights or None."""
+    X, y = validate_data(estimator, X, y, accept_sparse="csr", dtype=(np.float64, np.float32), y_numeric=False)
+    check_classification_targets(y)
+    y = _targets.as_labels(y)
+    classes, codes = _sorted_classes(y, "y")
+    if len(classes) < 2:
+        raise ValueError(f"y must have at least two classes, got one class, {classes.tolist()[0]!r}.")
+    return X, classes, codes, check_sample_weight(sample_weight, X.shape[0])
+
+
+def check_predict(estimator: Any, X: Any) -> Any:
+    """X for a fitted estimator: the features it was fitted with."""
+    check_is_fitted(estimator)
+    return validate_data(estimator, X, accept_sparse="csr", dtype=(np.float64, np.float32), reset=False)

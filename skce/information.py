@@ -1,0 +1,186 @@
+"""Entropy, cross-entropy and divergences of discrete distributions, in nats, bits or base 10.
+
+p and q are arrays of probabilities, distributions along `axis`. They are checked, never renormalised. Zeros follow
+the limits: 0 log 0 = 0, and p > 0 where q = 0 is infinitely surprising. Metrics of classifiers are in `metrics`.
+"""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from scipy import special
+
+from skce import _validation as validation
+
+
+def entropy(p: ArrayLike, *, axis: int = -1, base: float | None = None) -> float | NDArray[Any]:
+    r"""Entropy of a distribution: the mean surprise of its outcomes, 0 for a certain one, log k for k even ones.
+
+    .. math:: H(p) = -\sum_c p_c \log p_c
+
+    Parameters
+    ----------
+    p : array-like of shape (..., k, ...)
+        Probabilities that sum to 1 along `axis`, within 1e-4.
+    axis : int, default=-1
+        Axis of the outcomes.
+    base : float, default=None
+        Base of the logarithm: None for e (nats), 2 for bits, 10.
+
+    Returns
+    -------
+    float or ndarray
+        A float for one distribution, else an array without `axis`.
+
+    Raises
+    ------
+    ValueError
+        If `p` is not made of distributions, or `base` is not positive or is 1.
+
+    References
+    ----------
+    C. E. Shannon, "A Mathematical Theory of Communication", 1948, doi:10.1002/j.1538-7305.1948.tb01338.x
+
+    Examples
+    --------
+    >>> from skce import entropy
+    >>> entropy([0.5, 0.5], base=2)
+    1.0
+    >>> round(entropy([26 / 30, 4 / 30], base=2), 4)
+    0.5665
+    """
+    p = validation.check_distributions("p", p, axis)
+    return _total(special.entr(p), axis, base)
+
+
+def cross_entropy(p: ArrayLike, q: ArrayLike, *, axis: int = -1, base: float | None = None) -> float | NDArray[Any]:
+    r"""Cross-entropy of q under p: the mean surprise of someone who expects q where p is true. Least, H(p), at q = p.
+
+    .. math:: H(p, q) = -\sum_c p_c \log q_c = H(p) + D_{KL}(p \| q)
+
+    Parameters
+    ----------
+    p, q : array-like of shape (..., k, ...)
+        The true and the expected distributions, of shapes that broadcast. Infinite where p > 0 and q = 0.
+    axis : int, default=-1
+        Axis of the outcomes.
+    base : float, default=None
+        Base of the logarithm: None for e (nats), 2 for bits, 10.
+
+    Returns
+    -------
+    float or ndarray
+        A float for one pair of distributions, else an array without `axis`.
+
+    Raises
+    ------
+    ValueError
+        If `p` or `q` is not made of distributions, their shapes differ, or `base` is not positive or is 1.
+
+    Examples
+    --------
+    >>> from skce import cross_entropy
+    >>> round(cross_entropy([1, 0, 0, 0], [0.775, 0.116, 0.039, 0.070], base=2), 4)
+    0.3677
+    """
+    p, q = _pair(p, q, axis)
+    return _total(-special.xlogy(p, q), axis, base)
+
+
+def kl_divergence(p: ArrayLike, q: ArrayLike, *, axis: int = -1, base: float | None = None) -> float | NDArray[Any]:
+    r"""Kullback-Leibler divergence of q from p: what expecting q costs beyond H(p). Never negative, 0 only at q = p.
+
+    .. math:: D_{KL}(p \| q) = \sum_c p_c \log \frac{p_c}{q_c}
+
+    It is not symmetric. Also called relative entropy.
+
+    Parameters
+    ----------
+    p, q : array-like of shape (..., k, ...)
+        The true and the expected distributions, of shapes that broadcast. Infinite where p > 0 and q = 0.
+    axis : int, default=-1
+        Axis of the outcomes.
+    base : float, default=None
+        Base of the logarithm: None for e (nats), 2 for bits, 10.
+
+    Returns
+    -------
+    float or ndarray
+        A float for one pair of distributions, else an array without `axis`.
+
+    Raises
+    ------
+    ValueError
+        If `p` or `q` is not made of distributions, their shapes differ, or `base` is not positive or is 1.
+
+    References
+    ----------
+    S. Kullback, R. A. Leibler, "On Information and Sufficiency", 1951, doi:10.1214/aoms/1177729694
+
+    Examples
+    --------
+    >>> from skce import kl_divergence
+    >>> round(kl_divergence([0.5, 0.5], [0.25, 0.75]), 4), round(kl_divergence([0.25, 0.75], [0.5, 0.5]), 4)
+    (0.1438, 0.1308)
+    """
+    p, q = _pair(p, q, axis)
+    return _non_negative(_total(special.rel_entr(p, q), axis, base))
+
+
+def js_divergence(p: ArrayLike, q: ArrayLike, *, axis: int = -1, base: float | None = None) -> float | NDArray[Any]:
+    r"""Jensen-Shannon divergence: symmetric, always finite, 0 only at p = q and at most log 2 (1 bit).
+
+    .. math:: D_{JS}(p, q) = \tfrac12 D_{KL}(p \| m) + \tfrac12 D_{KL}(q \| m), \quad m = \tfrac12 (p + q)
+
+    Its square root is the Jensen-Shannon distance, which `scipy.spatial.distance.jensenshannon` returns.
+
+    Parameters
+    ----------
+    p, q : array-like of shape (..., k, ...)
+        Distributions, of shapes that broadcast.
+    axis : int, default=-1
+        Axis of the outcomes.
+    base : float, default=None
+        Base of the logarithm: None for e (nats), 2 for bits, 10.
+
+    Returns
+    -------
+    float or ndarray
+        A float for one pair of distributions, else an array without `axis`.
+
+    Raises
+    ------
+    ValueError
+        If `p` or `q` is not made of distributions, their shapes differ, or `base` is not positive or is 1.
+
+    References
+    ----------
+    J. Lin, "Divergence Measures Based on the Shannon Entropy", 1991, doi:10.1109/18.61115
+
+    Examples
+    --------
+    >>> from skce import js_divergence
+    >>> js_divergence([1, 0], [0, 1], base=2)
+    1.0
+    """
+    p, q = _pair(p, q, axis)
+    middle = p + (q - p) / 2
+    return _non_negative(_total((special.rel_entr(p, middle) + special.rel_entr(q, middle)) / 2, axis, base))
+
+
+def _pair(p: ArrayLike, q: ArrayLike, axis: int) -> tuple[NDArray[Any], NDArray[Any]]:
+    p = validation.check_distributions("p", p, axis)
+    q = validation.check_distributions("q", q, axis)
+    validation.check_same_shape(p, q)
+    return p, q
+
+
+def _total(terms: NDArray[Any], axis: int, base: float | None) -> float | NDArray[Any]:
+    """Sum of the terms along the axis, in units of log(base)."""
+    total = terms.sum(axis=axis) / validation.check_base(base)
+    return float(total) if np.ndim(total) == 0 else total
+
+
+def _non_negative(divergence: float | NDArray[Any]) -> float | NDArray[Any]:
+    """A divergence is never negative; its rounded sum may be, in the last digits, and then is 0."""
+    return np.maximum(divergence, 0.0) if isinstance(divergence, np.ndarray) else max(divergence, 0.0)

@@ -1,0 +1,156 @@
+"""Scorers: ask an estimator, call a metric with the estimator's classes, apply the sign. Greater is better.
+
+A scorer is what `scoring=` of scikit-learn's searches takes. Unlike scikit-learn's own it tells the metric which class
+each column stands for, so a class that is missing from a fold, on either side of the split, is no problem.
+"""
+
+import warnings
+from collections.abc import Callable
+from inspect import signature
+from typing import Any
+
+import numpy as np
+
+from skce import _targets
+from skce import _validation as validation
+from skce.metrics import binary_cross_entropy_loss, cross_entropy_loss
+
+
+class Scorer(validation.BaseScorer):
+    """A metric as `scorer(estimator, X, y, sample_weight=None) -> float`. Made by `make_scorer`.
+
+    Works wherever scikit-learn takes `scoring`, alone or among several metrics, with sample weights and metadata
+    routing; picklable.
+    """
+
+    def __init__(self, metric: Callable, sign: int, options: dict, response_method: Any):
+        super().__init__(metric, sign, options, response_method)
+
+    def __repr__(self) -> str:
+        parts = [getattr(self._score_func, "__name__", repr(self._score_func))]
+        parts += ["greater_is_better=True"] if self._sign > 0 else []
+        parts += [] if self._response_method == "predict_proba" else [f"response_method={self._response_method!r}"]
+        parts += [f"{name}={value!r}" for name, value in self._kwargs.items()]
+        return f"make_scorer({', '.join(parts)})"
+
+    def _score(self, method_caller: Callable, estimator: Any, X: Any, y_true: Any, **kwargs: Any) -> float:
+        """The hook that scikit-learn's base class, and its search over several metrics, calls."""
+        self._warn_overlap("Metadata overrides options that make_scorer was given.", kwargs)
+        options = {**self._kwargs, **kwargs}
+        accepted = signature(self._score_func).parameters
+        classes = getattr(estimator, "classes_", None)
+        if "labels" in accepted and classes is not None:
+            options.setdefault("labels", classes)
+        if "handle_unknown" in accepted and "handle_unknown" not in options:
+            options["handle_unknown"] = "clip"
+            _warn_of_unseen(y_true, options.get("labels"))
+        return self._sign * self._score_func(y_true, self._ask(method_caller, estimator, X, classes), **options)
+
+    def _ask(self, method_caller: Callable, estimator: Any, X: Any, classes: Any) -> Any:
+        """The estimator's response; through scikit-learn's cache where that keeps all that the metric needs."""
+        method = validation.check_response_method(estimator, self._response_method)
+        several = classes is not None and np.ndim(classes) == 1 and len(classes) > 1
+        if not (several and method.__name__ in ("predict_proba", "decision_function")):
+            return method(X)  # the cached form of log-probabilities lacks the negative class, and a lone class fails
+        if "pos_label" in self._kwargs:  # the cache does not tell positive classes apart
+            return validation.get_response_values(estimator, X, method.__name__, self._kwargs["pos_label"])[0]
+        return method_caller(estimator, method.__name__, X, pos_label=None)
+
+
+def _warn_of_unseen(y_true: Any, classes: Any) -> None:
+    """One warning where labels were not among the estimator's classes, and so count as predicted with probability 0."""
+    if classes is None or np.ndim(y_true) != 1:
+        return
+    y_true = _targets.as_labels(y_true)
+    unseen = _targets.encode(y_true, _targets.as_labels(classes)) == _targets.UNKNOWN
+    if unseen.any():
+        labels = list(dict.fromkeys(y_true[unseen].tolist()))
+        warnings.warn(
+            f"The estimator was fitted without the classes {labels}: their {int(unseen.sum())} rows count as predicted "
+            "with probability 0, clipped at eps. Choose with handle_unknown in make_scorer.",
+            UserWarning,
+            stacklevel=2,
+        )
+
+
+def make_scorer(
+    metric: Callable,
+    *,
+    greater_is_better: bool = False,
+    response_method: str | list[str] | tuple[str, ...] = "predict_proba",
+    **options: Any,
+) -> Scorer:
+    """Scorer of a metric, for `scoring=` in cross-validation and searches.
+
+    Parameters
+    ----------
+    metric : callable
+        `metric(y_true, response, **options) -> float`. If it takes `labels` it is given the estimator's `classes_`; if
+        it takes `handle_unknown`, "clip".
+    greater_is_better : bool, default=False
+        Whether greater values of the metric are better; if not the scorer changes its sign.
+    response_method : str or list of str, default="predict_proba"
+        Method of the estimator that the metric judges, or several in order of preference. For "decision_function" and
+        "predict_log_proba" pass `from_logits=True` among the options.
+    **options
+        Further arguments of the metric.
+
+    Returns
+    -------
+    Scorer
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_iris
+    >>> from sklearn.linear_model import LogisticRegression
+    >>> from sklearn.model_selection import cross_val_score
+    >>> from skce import cross_entropy_loss, make_scorer
+    >>> X, y = load_iris(return_X_y=True)
+    >>> bits = make_scorer(cross_entropy_loss, base=2)
+    >>> cross_val_score(LogisticRegression(max_iter=1000), X, y, scoring=bits).mean().round(2)
+    np.float64(-0.21)
+    >>> bits
+    make_scorer(cross_entropy_loss, base=2)
+    """
+    if not callable(metric):
+        raise TypeError(f"metric must be a function, got {metric!r}.")
+    return Scorer(metric, 1 if greater_is_better else -1, options, response_method)
+
+
+def get_scorer(name: str) -> Scorer:
+    """A copy of the scorer of that name.
+
+    Raises
+    ------
+    ValueError
+        If there is none; the message lists the names.
+
+    Examples
+    --------
+    >>> from skce import get_scorer
+    >>> get_scorer("neg_cross_entropy")
+    make_scorer(cross_entropy_loss)
+    """
+    validation.check_option("scorer", name, SCORERS)
+    return make_scorer(*SCORERS[name])
+
+
+def get_scorer_names() -> list[str]:
+    """Names that `get_scorer` takes.
+
+    Examples
+    --------
+    >>> from skce import get_scorer_names
+    >>> get_scorer_names()
+    ['neg_binary_cross_entropy', 'neg_cross_entropy']
+    """
+    return sorted(SCORERS)
+
+
+SCORERS: dict[str, tuple[Callable]] = {
+    "neg_cross_entropy": (cross_entropy_loss,),
+    "neg_binary_cross_entropy": (binary_cross_entropy_loss,),
+}
+
+neg_cross_entropy = get_scorer("neg_cross_entropy")
+neg_binary_cross_entropy = get_scorer("neg_binary_cross_entropy")

@@ -1,0 +1,201 @@
+"""Solvers: functions that minimise an objective, `(objective, theta, *, tol, max_iter, callback) -> Result`.
+
+A solver knows vectors and the questions it may ask of an objective, `value_and_gradient(theta)` and
+`curvature(theta)`; it imports nothing from skce. `SOLVERS` at the end is what the classifier and the tests walk.
+"""
+
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+REFRESH = frozenset({5, 10, 20, 40, 80, 160, 320, 640, 1280, 2560, 5120})
+"""Iterations after which a model of the Hessian is built anew: probabilities move most at first."""
+
+MEMORY = 20
+"""Pairs that L-BFGS keeps."""
+
+SUFFICIENT_DECREASE, ENOUGH_CURVATURE = 1e-4, 0.9
+"""Of the weak Wolfe conditions."""
+
+Callback = Callable[[int, float, float], None]
+"""Called with the iteration, the value and the estimated distance to the minimum."""
+
+
+@dataclass
+class Result:
+    """What a solver found.
+
+    Attributes
+    ----------
+    theta : ndarray
+        The parameters.
+    value : float
+        The objective there.
+    n_iter : int
+        Steps taken.
+    converged : bool
+        Whether the estimated distance of the value to the minimum is below `tol`, or as small as rounding allows.
+    message : str
+        Why it stopped.
+    curve : list of float
+        The value at the start and after each step.
+    """
+
+    theta: np.ndarray
+    value: float
+    n_iter: int
+    converged: bool
+    message: str
+    curve: list[float] = field(default_factory=list)
+
+
+def lbfgs(objective: Any, theta: np.ndarray, *, tol: float, max_iter: int, callback: Callback | None = None) -> Result:
+    """L-BFGS that starts each direction from a model of the Hessian; damped Newton where the model is exact.
+
+    Stops when the Newton decrement g^T H^-1 g / 2, an estimate of f - min f in the units of f, is at most `tol`.
+
+    References
+    ----------
+    J. Nocedal, S. J. Wright, "Numerical Optimization", 2nd ed., 2006, algorithms 7.4 and 3.5.
+    """
+    value, gradient = objective.value_and_gradient(theta)
+    curve, pairs = [value], deque[tuple](maxlen=MEMORY)
+    model, fresh = objective.curvature(theta), True
+    for n_iter in range(max_iter + 1):
+        direction = -_inverse_times(gradient, model, pairs, rescale=not fresh)
+        decrement = -(gradient @ direction) / 2
+        if callback is not None:
+            callback(n_iter, value, decrement)
+        if decrement <= tol:
+            return Result(theta, value, n_iter, True, "The estimated distance to the minimum is below tol.", curve)
+        if n_iter == max_iter:
+            break
+        if model.exact and not fresh:
+            model, fresh = objective.curvature(theta), True
+            direction = -model.solve(gradient)
+        step = _line_search(objective, theta, value, gradient, direction)
+        if step is None:
+            if fresh and not pairs:
+                return _at_the_end_of_precision(theta, value, n_iter, decrement, curve)
+            pairs.clear()
+            model, fresh = objective.curvature(theta), True
+            continue
+        previous, previous_gradient = theta, gradient
+        theta, value, gradient = step
+        curve.append(value)
+        fresh = False
+        if not model.exact:
+            _remember(pairs, theta - previous, gradient - previous_gradient)
+            if n_iter + 1 in REFRESH:
+                model, fresh = objective.curvature(theta), True
+    return Result(theta, value, max_iter, False, f"Reached max_iter={max_iter} steps.", curve)
+
+
+def gradient_descent(
+    objective: Any,
+    theta: np.ndarray,
+    *,
+    tol: float,
+    max_iter: int,
+    callback: Callback | None = None,
+    learning_rate: float | None = None,
+    momentum: float = 0.9,
+) -> Result:
+    """Full-batch gradient descent with momentum and a safe step: the one to read, and to teach with.
+
+    Each step moves by `momentum` times the last move minus `learning_rate` times the gradient. A step that would raise
+    the objective is not taken: the momentum is dropped and the rate halved. Without a `learning_rate` it starts at 1
+    and grows by a tenth with each step that goes down, so it finds the size of the problem itself.
+    """
+    value, gradient = objective.value_and_gradient(theta)
+    curve, move = [value], np.zeros_like(theta)
+    rate, growth = (1.0, 1.1) if learning_rate is None else (learning_rate, 1.0)
+    model = objective.curvature(theta)
+    for n_iter in range(max_iter + 1):
+        if n_iter in REFRESH:
+            model = objective.curvature(theta)
+        decrement = gradient @ model.solve(gradient) / 2
+        if callback is not None:
+            callback(n_iter, value, decrement)
+        if decrement <= tol:
+            return Result(theta, value, n_iter, True, "The estimated distance to the minimum is below tol.", curve)
+        if n_iter == max_iter:
+            break
+        while True:
+            move = momentum * move - rate * gradient
+            new_value, new_gradient = objective.value_and_gradient(theta + move)
+            if new_value <= value:
+                break
+            if np.array_equal(theta + move, theta):
+                return _at_the_end_of_precision(theta, value, n_iter, decrement, curve)
+            move, rate = np.zeros_like(move), rate / 2
+        theta, value, gradient = theta + move, new_value, new_gradient
+        curve.append(value)
+        rate *= growth
+    return Result(theta, value, max_iter, False, f"Reached max_iter={max_iter} steps.", curve)
+
+
+def _inverse_times(gradient: np.ndarray, model: Any, pairs: deque, rescale: bool) -> np.ndarray:
+    """The inverse of the model, corrected by the pairs (s, y), times the gradient: Nocedal and Wright's algorithm 7.4.
+
+    Between rebuilds the model is rescaled so that it agrees with the last pair.
+    """
+    q, coefficients = gradient, []
+    for s, y, sy in reversed(pairs):
+        coefficients.append((s @ q) / sy)
+        q = q - coefficients[-1] * y
+    r = model.solve(q)
+    if pairs and rescale:
+        s, y, sy = pairs[-1]
+        r *= sy / (y @ model.solve(y))
+    for (s, y, sy), a in zip(pairs, reversed(coefficients), strict=True):
+        r = r + (a - (y @ r) / sy) * s
+    return r
+
+
+def _remember(pairs: deque, s: np.ndarray, y: np.ndarray) -> None:
+    """Keep a pair if it shows positive curvature."""
+    sy = s @ y
+    if sy > np.finfo(float).eps * np.sqrt((s @ s) * (y @ y)):
+        pairs.append((s, y, sy))
+
+
+def _line_search(
+    objective: Any, theta: np.ndarray, value: float, gradient: np.ndarray, direction: np.ndarray
+) -> tuple[np.ndarray, float, np.ndarray] | None:
+    """A point that satisfies the weak Wolfe conditions, by bracketing from the full step; None if rounding hides it."""
+    slope = gradient @ direction
+    low, high, t = 0.0, np.inf, 1.0
+    best = None
+    for _ in range(30):
+        point = theta + t * direction
+        new_value, new_gradient = objective.value_and_gradient(point)
+        if not new_value <= value + SUFFICIENT_DECREASE * t * slope:
+            high = t
+        else:
+            best = point, new_value, new_gradient
+            if new_gradient @ direction >= ENOUGH_CURVATURE * slope:
+                return best
+            low = t
+        t = (low + high) / 2 if high < np.inf else 2 * t
+    return best
+
+
+def _at_the_end_of_precision(theta: np.ndarray, value: float, n_iter: int, decrement: float, curve: list) -> Result:
+    """No step goes down any more: converged if what could be gained is lost in rounding."""
+    converged = decrement <= 1e-7 * max(1.0, abs(value))
+    if converged:
+        message = "The objective changes in its last digits only."
+    else:
+        message = f"No step goes down, at an estimated distance of {decrement:.1e} to the minimum."
+    return Result(theta, value, n_iter, converged, message, curve)
+
+
+SOLVERS: dict[str, Callable[..., Result]] = {
+    "auto": lbfgs,
+    "gradient_descent": gradient_descent,
+    "lbfgs": lbfgs,
+}
