@@ -29,6 +29,7 @@ SUM_TOLERANCE = 1e-4
 """How far a row of probabilities may sum from 1: ensembles in float32 drift by 1e-6, logits by far more."""
 
 REDUCTIONS = ("mean", "none", "sum")
+AVERAGES = ("macro", "micro", "samples")
 UNKNOWN_LABEL_POLICIES = ("clip", "error", "ignore")
 
 
@@ -126,25 +127,31 @@ def check_sample_weight(sample_weight: Any, n: int) -> np.ndarray | None:
     return weights
 
 
-def check_distributions(name: str, p: Any, axis: int) -> np.ndarray:
-    """Distributions along `axis`: finite, in [0, 1], summing to 1 within `SUM_TOLERANCE`. They are not renormalised."""
-    p = check_floats(name, p)
-    check_not_empty(name, p)
-    if p.ndim == 0:
-        raise ValueError(f"{name} must have at least one axis, got the scalar {p}.")
-    if not -p.ndim <= axis < p.ndim:
-        raise ValueError(f"axis {axis} is out of range for {name} of shape {p.shape}.")
-    rows = np.moveaxis(p, axis, -1)
-    explain_probabilities(rows.reshape(-1, rows.shape[-1]), name)
-    return p
-
-
-def check_same_shape(p: np.ndarray, q: np.ndarray) -> None:
-    """Two distributions of shapes that broadcast, with as many outcomes."""
+def check_distributions(axis: int, **distributions: Any) -> list[np.ndarray]:
+    """Arrays that have an `axis` and one shape, broadcast if need be, of one dtype. Values are not looked at."""
+    arrays = {name: check_floats(name, array) for name, array in distributions.items()}
+    for name, array in arrays.items():
+        if array.ndim == 0:
+            raise ValueError(f"{name} must have at least one axis, got the scalar {array}.")
+        check_not_empty(name, array)
+        if not isinstance(axis, (int, np.integer)) or not -array.ndim <= axis < array.ndim:
+            raise ValueError(f"axis {axis!r} is out of range for {name} of shape {array.shape}.")
+        if array.shape[axis] != next(iter(arrays.values())).shape[axis]:
+            raise ValueError(f"{_and(arrays)} must have as many outcomes, got shapes {_shapes(arrays)}.")
+    dtype = np.result_type(*arrays.values())
     try:
-        np.broadcast_shapes(p.shape, q.shape)
+        broadcast = np.broadcast_arrays(*arrays.values())
     except ValueError:
-        raise ValueError(f"p and q must have the same shape or broadcast, got {p.shape} and {q.shape}.") from None
+        raise ValueError(f"{_and(arrays)} must have shapes that broadcast, got {_shapes(arrays)}.") from None
+    return [array.astype(dtype, copy=False) for array in broadcast]
+
+
+def _and(arrays: Mapping) -> str:
+    return " and ".join(arrays)
+
+
+def _shapes(arrays: Mapping) -> str:
+    return " and ".join(str(array.shape) for array in arrays.values())
 
 
 def explain_probabilities(p: np.ndarray, name: str = "y_proba", hint: str = "") -> None:
@@ -165,60 +172,75 @@ def explain_probabilities(p: np.ndarray, name: str = "y_proba", hint: str = "") 
             raise ValueError(f"Rows of {name} must sum to 1: row {row} sums to {sums[row]:.6g}.{hint}")
 
 
-def explain_logits(z: np.ndarray, name: str = "y_proba") -> NoReturn:
+def explain_logits(z: np.ndarray) -> NoReturn:
     """Raise for the first row of logits that holds nan or +inf, or nothing but -inf."""
     bad = np.isnan(z) | (z == np.inf)
     if bad.any():
         row = int(np.argwhere(bad)[0][0])
-        raise ValueError(f"Logits in {name} must be finite or -inf: row {row} has {z[bad][0]:g}.")
+        raise ValueError(f"Logits must be finite or -inf: row {row} has {z[bad][0]:g}.")
     row = int(np.flatnonzero((z == -np.inf).all(axis=-1))[0])
-    raise ValueError(f"Logits in {name} must have a finite entry in each row: row {row} is -inf throughout.")
+    raise ValueError(f"Logits must have a finite entry in each row: row {row} is -inf throughout.")
+
+
+def check_logit_losses(losses: np.ndarray, logits: np.ndarray) -> np.ndarray:
+    """Losses of a block of logits, unless one of those was nan or +inf."""
+    if np.isnan(losses).any() or logits.max() == np.inf:
+        explain_logits(logits)
+    return losses
 
 
 # --- losses -----------------------------------------------------------------------------------------------------------
 
 
-def check_loss_input(targets: Any, outputs: Any, name: str, *, one_column: bool) -> tuple[np.ndarray, np.ndarray]:
-    """Targets and logits (or probabilities) of a loss: codes (n,) or a distribution of the outputs' shape."""
+def check_loss_input(
+    targets: Any, outputs: Any, name: str, *, one_question_a_column: bool
+) -> tuple[np.ndarray, np.ndarray]:
+    """Targets and logits (or probabilities) of a loss: codes (n,) or, of the outputs' shape, what each should be."""
     outputs = check_floats(name, outputs)
+    shapes = "(n,) or (n, k)" if one_question_a_column else "(n, k)"
+    if outputs.ndim != 2 and not (one_question_a_column and outputs.ndim == 1):
+        raise ValueError(f"{name} must have shape {shapes}, got {outputs.shape}.")
     check_not_empty(name, outputs)
     targets = np.asarray(targets)
-    n, k = outputs.shape[0], outputs.shape[-1]
-    if outputs.ndim == 1 if not one_column else outputs.ndim not in (1, 2):
-        raise ValueError(f"{name} must have shape (n, k), got {outputs.shape}.")
-    if outputs.ndim > 2:
-        raise ValueError(f"{name} must have shape (n, k), got {outputs.shape}.")
     if targets.shape == outputs.shape:
-        return _check_target_values(targets, outputs, 2 if one_column else None), outputs
-    if targets.ndim == 1 and len(targets) == n and not one_column:
+        return check_target_values(targets, outputs, 2 if one_question_a_column else None), outputs
+    if targets.shape == outputs.shape[:1] and not one_question_a_column:
         if targets.dtype.kind not in "iu":
             raise TypeError(f"targets of shape (n,) must be integer class codes, got dtype {targets.dtype}.")
-        return _check_target_values(targets, outputs, k), outputs
-    accepted = f"{outputs.shape}" if one_column else f"({n},) or {outputs.shape}"
+        return check_target_values(targets, outputs, outputs.shape[1]), outputs
+    accepted = f"{outputs.shape}" if one_question_a_column else f"{outputs.shape[:1]} or {outputs.shape}"
     raise ValueError(f"targets must have shape {accepted}, got {targets.shape}.")
 
 
-def _check_target_values(targets: np.ndarray, outputs: np.ndarray, n_codes: int | None) -> np.ndarray:
+def check_target_values(targets: np.ndarray, outputs: np.ndarray, n_codes: int | None) -> np.ndarray:
+    """Codes below `n_codes` as positions; anything else as floats in [0, 1], nan only for yes/no questions."""
     if targets.dtype.kind in "iub" and n_codes is not None:
         if targets.min() < 0 or targets.max() >= n_codes:
             raise ValueError(f"Class codes must be in 0..{n_codes - 1}, got {targets.min()} to {targets.max()}.")
         return targets.astype(np.intp, copy=False)
     targets = check_floats("targets", targets).astype(outputs.dtype, copy=False)
-    if not (targets.min() >= 0 and targets.max() <= 1):
-        raise ValueError(f"targets must be in [0, 1], got {targets.min():g} to {targets.max():g}.")
+    bad = ~((targets >= 0) & (targets <= 1))
+    if n_codes is not None:
+        bad &= ~np.isnan(targets)
+    if bad.any():
+        row = int(np.argwhere(bad)[0][0])
+        raise ValueError(f"targets must be in [0, 1]: row {row} has {targets[bad][0]:g}.")
     return targets
 
 
-def check_class_weights(class_weight: Any) -> tuple[float, ...] | None:
-    """Weights of a loss's classes, in the order of the codes."""
+def check_class_weights(class_weight: Any) -> tuple | None:
+    """Weights of a loss's classes in the order of the codes, as a tuple: (k,), or (2, k) for k yes/no questions."""
     if class_weight is None:
         return None
-    weights = np.atleast_1d(check_floats("class_weight", class_weight)).astype(np.float64)
-    if weights.ndim != 1 or not (np.isfinite(weights).all() and weights.min(initial=0) >= 0 and weights.any()):
+    try:
+        weights = np.asarray(np.broadcast_arrays(*class_weight), dtype=np.float64)
+    except (TypeError, ValueError):
+        weights = np.array(np.nan)
+    if weights.ndim not in (1, 2) or not (np.isfinite(weights).all() and weights.min(initial=0) >= 0 and weights.any()):
         raise ValueError(
             f"class_weight must be finite, non-negative numbers, one a class, not all zero: got {class_weight!r}."
         )
-    return tuple(weights.tolist())
+    return tuple(weights.tolist()) if weights.ndim == 1 else tuple(map(tuple, weights.tolist()))
 
 
 # --- labels and outputs of a metric -----------------------------------------------------------------------------------
@@ -317,6 +339,49 @@ def check_target_distributions(y_true: Any, classes: np.ndarray | None, n_column
         targets = targets[:, match_columns(names, classes, "y_true")]
     explain_probabilities(targets, "y_true")
     return (targets if targets.dtype.kind == "f" else targets.argmax(axis=1)), classes
+
+
+def has_columns(y_true: Any) -> bool:
+    """Whether targets are distributions, in several columns, not labels."""
+    shape = getattr(y_true, "shape", None)
+    if shape is None:
+        first = y_true[0] if isinstance(y_true, (list, tuple)) and len(y_true) else None
+        return isinstance(first, (list, tuple, np.ndarray)) and len(first) > 1
+    return len(shape) > 1 and shape[1] > 1
+
+
+def check_multilabel(y_true: Any, y_proba: Any) -> tuple[np.ndarray, np.ndarray]:
+    """0/1 codes, or floats with nan for unknown, and outputs, both (n, L)."""
+    if isinstance(y_proba, list) and len(y_proba) and all(np.ndim(p) == 2 for p in y_proba):
+        for label, p in enumerate(y_proba):
+            if p.shape[1] != 2:
+                raise ValueError(f"y_proba must have two columns for each label, got {p.shape} for label {label}.")
+        y_proba = np.column_stack([p[:, 1] for p in y_proba])
+    names, columns = column_names(y_true), column_names(y_proba)
+    outputs = check_floats("y_proba", y_proba)
+    y_true = check_floats("y_true", y_true) if _kind(y_true) != "int" else np.asarray(y_true)
+    if y_true.ndim != 2 or y_true.shape != outputs.shape:
+        raise ValueError(f"y_true and y_proba must have the same shape (n, L), got {y_true.shape} and {outputs.shape}.")
+    check_not_empty("y_proba", outputs)
+    if names is not None and columns is not None:
+        y_true = y_true[:, match_columns(names, columns, "y_true")]
+    return check_target_values(y_true, outputs, 2), outputs
+
+
+def check_pos_weight(pos_weight: Any, n_labels: int) -> tuple[np.ndarray, np.ndarray]:
+    """Weights (no, yes) of each label."""
+    weights = check_floats("pos_weight", pos_weight)
+    if weights.ndim > 1 or weights.shape not in ((), (1,), (n_labels,)):
+        raise ValueError(f"pos_weight must be a number or have shape ({n_labels},), got {weights.shape}.")
+    if not (np.isfinite(weights).all() and weights.min() >= 0):
+        raise ValueError(f"pos_weight must be finite and not negative, got {pos_weight!r}.")
+    return np.ones(n_labels), np.broadcast_to(weights, (n_labels,))
+
+
+def check_some_target(counts: np.ndarray) -> None:
+    """At least one known label."""
+    if not counts.any():
+        raise ValueError("y_true has no known label: every entry is nan, or weighs zero.")
 
 
 def _kind(array: Any) -> str:

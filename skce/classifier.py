@@ -85,8 +85,8 @@ class CrossEntropyClassifier(ClassifierMixin, BaseEstimator):
     >>> classifier = CrossEntropyClassifier(alpha=0.01).fit(X, y)
     >>> classifier.predict(X[:3]), classifier.converged_
     (array([0, 0, 0]), True)
-    >>> classifier.predict_proba(X[:1]).round(3)
-    array([[0.999, 0.001, 0.   ]])
+    >>> classifier.predict_proba(X[:1]).round(5)
+    array([[9.9989e-01, 1.1000e-04, 0.0000e+00]])
     """
 
     def __init__(
@@ -185,7 +185,9 @@ class CrossEntropyClassifier(ClassifierMixin, BaseEstimator):
         class_weight = validation.check_class_weight(self.class_weight, classes, lambda: totals)
         total = totals.sum() if class_weight is None else totals @ class_weight
         two = len(classes) == 2
-        loss: Loss = (SigmoidCrossEntropy if two else SoftmaxCrossEntropy)(self.label_smoothing, class_weight)
+        loss: Loss = (SigmoidCrossEntropy if two else SoftmaxCrossEntropy)(
+            label_smoothing=self.label_smoothing, class_weight=class_weight
+        )
         return Objective(
             loss,
             X,

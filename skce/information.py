@@ -4,13 +4,15 @@ p and q are arrays of probabilities, distributions along `axis`. They are checke
 the limits: 0 log 0 = 0, and p > 0 where q = 0 is infinitely surprising. Metrics of classifiers are in `metrics`.
 """
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy import special
 
+from skce import _kernels as kernels
 from skce import _validation as validation
+from skce._rows import Rows
 
 
 def entropy(p: ArrayLike, *, axis: int = -1, base: float | None = None) -> float | NDArray[Any]:
@@ -49,8 +51,7 @@ def entropy(p: ArrayLike, *, axis: int = -1, base: float | None = None) -> float
     >>> round(entropy([26 / 30, 4 / 30], base=2), 4)
     0.5665
     """
-    p = validation.check_distributions("p", p, axis)
-    return _total(special.entr(p), axis, base)
+    return _measure(kernels.entropy_of_rows, axis, base, p=p)
 
 
 def cross_entropy(p: ArrayLike, q: ArrayLike, *, axis: int = -1, base: float | None = None) -> float | NDArray[Any]:
@@ -83,8 +84,7 @@ def cross_entropy(p: ArrayLike, q: ArrayLike, *, axis: int = -1, base: float | N
     >>> round(cross_entropy([1, 0, 0, 0], [0.775, 0.116, 0.039, 0.070], base=2), 4)
     0.3677
     """
-    p, q = _pair(p, q, axis)
-    return _total(-special.xlogy(p, q), axis, base)
+    return _measure(kernels.cross_entropy_of_rows, axis, base, p=p, q=q)
 
 
 def kl_divergence(p: ArrayLike, q: ArrayLike, *, axis: int = -1, base: float | None = None) -> float | NDArray[Any]:
@@ -123,8 +123,7 @@ def kl_divergence(p: ArrayLike, q: ArrayLike, *, axis: int = -1, base: float | N
     >>> round(kl_divergence([0.5, 0.5], [0.25, 0.75]), 4), round(kl_divergence([0.25, 0.75], [0.5, 0.5]), 4)
     (0.1438, 0.1308)
     """
-    p, q = _pair(p, q, axis)
-    return _non_negative(_total(special.rel_entr(p, q), axis, base))
+    return _measure(_kullback_leibler, axis, base, p=p, q=q)
 
 
 def js_divergence(p: ArrayLike, q: ArrayLike, *, axis: int = -1, base: float | None = None) -> float | NDArray[Any]:
@@ -163,24 +162,36 @@ def js_divergence(p: ArrayLike, q: ArrayLike, *, axis: int = -1, base: float | N
     >>> js_divergence([1, 0], [0, 1], base=2)
     1.0
     """
-    p, q = _pair(p, q, axis)
-    middle = p + (q - p) / 2
-    return _non_negative(_total((special.rel_entr(p, middle) + special.rel_entr(q, middle)) / 2, axis, base))
+    return _measure(_jensen_shannon, axis, base, p=p, q=q)
 
 
-def _pair(p: ArrayLike, q: ArrayLike, axis: int) -> tuple[NDArray[Any], NDArray[Any]]:
-    p = validation.check_distributions("p", p, axis)
-    q = validation.check_distributions("q", q, axis)
-    validation.check_same_shape(p, q)
-    return p, q
+def _measure(
+    kernel: Callable[..., NDArray[Any]], axis: int, base: float | None, **distributions: ArrayLike
+) -> float | NDArray[Any]:
+    """What `kernel` makes of the rows of distributions along `axis`, in units of log(base)."""
+    log_base = validation.check_base(base)
+    arrays = validation.check_distributions(axis, **distributions)
+    shape = np.moveaxis(arrays[0], axis, -1).shape
+    rows = [np.moveaxis(a, axis, -1).reshape(-1, shape[-1]) for a in arrays]
+
+    def checked(*blocks: NDArray[Any]) -> NDArray[Any]:
+        for name, block, whole in zip(distributions, blocks, rows, strict=True):
+            if not kernels.are_distributions(block, validation.SUM_TOLERANCE):
+                validation.explain_probabilities(whole, name)
+        return kernel(*blocks)
+
+    out = np.empty(len(rows[0]), dtype=rows[0].dtype)
+    result = Rows(*rows, block_rows=kernels.block_rows(shape[-1], out.itemsize)).map(checked, out)
+    result /= log_base
+    return float(result[0]) if len(shape) == 1 else result.reshape(shape[:-1])
 
 
-def _total(terms: NDArray[Any], axis: int, base: float | None) -> float | NDArray[Any]:
-    """Sum of the terms along the axis, in units of log(base)."""
-    total = terms.sum(axis=axis) / validation.check_base(base)
-    return float(total) if np.ndim(total) == 0 else total
-
-
-def _non_negative(divergence: float | NDArray[Any]) -> float | NDArray[Any]:
+def _kullback_leibler(p: NDArray[Any], q: NDArray[Any]) -> NDArray[Any]:
     """A divergence is never negative; its rounded sum may be, in the last digits, and then is 0."""
-    return np.maximum(divergence, 0.0) if isinstance(divergence, np.ndarray) else max(divergence, 0.0)
+    return np.maximum(kernels.relative_entropy_of_rows(p, q), 0)
+
+
+def _jensen_shannon(p: NDArray[Any], q: NDArray[Any]) -> NDArray[Any]:
+    middle = p + (q - p) / 2
+    sums = kernels.relative_entropy_of_rows(p, middle) + kernels.relative_entropy_of_rows(q, middle)
+    return np.maximum(sums / 2, 0)

@@ -1,13 +1,12 @@
 """Losses of a classifier as functions of its logits: value, gradient and curvature for each row.
 
 A loss is immutable and pointwise: it knows no mean, no sample weights and no X. One class per loss; `LOSSES` at the
-end is what the tests, the metrics and the classifier walk. Come here to train a model of your own, or to add a loss.
+end is what the tests walk. Come here to train a model of your own, or to add a loss.
 """
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import partial
 from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
@@ -51,30 +50,39 @@ class Curvature(NamedTuple):
         return result
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Loss(ABC):
     """A loss of each row, as a function of its logits. The smaller the better.
+
+    The public methods take whole arrays and check them; the `block_` methods, which a loss defines, take blocks of
+    rows that were checked.
 
     Parameters
     ----------
     label_smoothing : float, default=0.0
-        Part e in [0, 1) of each target that is spread evenly over the classes: (1 - e) y + e / k.
+        Part e in [0, 1) of each target that is spread evenly over the classes.
     class_weight : sequence of float of shape (k,), default=None
         Weight w of each class's term in the sum over the classes.
     """
 
     label_smoothing: float = 0.0
-    class_weight: Sequence[float] | NDArray[Any] | None = None
+    class_weight: Sequence[Any] | NDArray[Any] | None = None
 
     shift_invariant: ClassVar[bool]
     """Whether adding a number to all logits of a row changes nothing."""
 
-    _one_column: ClassVar[bool]
-    """Whether each logit stands for a yes/no question of its own, with targets of the logits' shape."""
+    one_question_a_column: ClassVar[bool]
+    """Whether targets have the logits' shape, each column a yes/no question; else classes exclude each other."""
 
     def __post_init__(self) -> None:
         validation.check_number("label_smoothing", self.label_smoothing, 0.0, 1.0)
+        validation.check_number("gamma", self.focus, 0.0)
         object.__setattr__(self, "class_weight", validation.check_class_weights(self.class_weight))
+
+    @property
+    def focus(self) -> float:
+        """Exponent gamma of a focal loss, 0 for a cross-entropy."""
+        return 0.0
 
     def value(self, targets: ArrayLike, logits: ArrayLike) -> NDArray[Any]:
         """Loss of each row, in nats.
@@ -95,10 +103,7 @@ class Loss(ABC):
         ValueError
             If shapes do not match, codes are out of range, or logits are nan or +inf.
         """
-        y, z = self._check(targets, logits)
-        values = _blocks(z, y).map(lambda z, y: self.block(y, z), np.empty(len(z), dtype=z.dtype))
-        self._explain(z, values)
-        return values
+        return self.unchecked_value(*self._check(targets, logits))
 
     def gradient(self, targets: ArrayLike, logits: ArrayLike) -> NDArray[Any]:
         """Derivative of each row's loss in its logits, of the logits' shape. Parameters as for `value`."""
@@ -108,12 +113,16 @@ class Loss(ABC):
         """`value` and `gradient` in one pass, for little more than the price of one."""
         y, z = self._check(targets, logits)
         gradient = np.empty(z.shape, dtype=z.dtype)
-        values = _blocks(z, y, gradient).map(lambda z, y, g: self.block(y, z, g), np.empty(len(z), dtype=z.dtype))
+        values = _rows(z, y, gradient).map(lambda z, y, g: self.block(y, z, g), np.empty(len(z), dtype=z.dtype))
         self._explain(z, values)
         return values, gradient
 
     def curvature(self, targets: ArrayLike, logits: ArrayLike) -> Curvature:
-        """Second derivatives of each row's loss in its logits. Parameters as for `value`."""
+        """Second derivatives of each row's loss in its logits. Parameters as for `value`.
+
+        Exact for cross-entropies, which are convex in the logits; for focal losses, which are not, a positive
+        semidefinite model: that of a cross-entropy whose targets weigh what they weigh in the gradient.
+        """
         y, z = self._check(targets, logits)
         with np.errstate(all="ignore"):
             return self.block_curvature(y, z.reshape(len(z), -1))
@@ -140,24 +149,51 @@ class Loss(ABC):
             If a value is not a probability, or a row does not sum to 1 within 1e-4.
         """
         y, p = self._check(targets, proba, "proba")
-        function = partial(self._checked_score, whole=p, eps=validation.check_eps(eps, p.dtype))
-        return _blocks(p, y).map(function, np.empty(len(p), dtype=p.dtype))
+        return self.unchecked_score(y, p, validation.check_eps(eps, p.dtype))
+
+    def unchecked_value(self, targets: NDArray[Any], logits: NDArray[Any]) -> NDArray[Any]:
+        """`value` of targets and logits whose shapes and types were checked; their values are checked here."""
+        values = _rows(logits, targets).map(lambda z, y: self.block(y, z), np.empty(len(logits), dtype=logits.dtype))
+        self._explain(logits, values)
+        return values
+
+    def unchecked_score(self, targets: NDArray[Any], proba: NDArray[Any], eps: float) -> NDArray[Any]:
+        """`score` of targets and probabilities whose shapes and types were checked; their values are checked here."""
+
+        def checked(p: NDArray[Any], y: NDArray[Any]) -> NDArray[Any]:
+            self.check_block(p, proba)
+            return self.block_score(y, p, eps)
+
+        return _rows(proba, targets).map(checked, np.empty(len(proba), dtype=proba.dtype))
+
+    def check_block(self, block: NDArray[Any], proba: NDArray[Any]) -> None:
+        """Raise if a block of `proba`, while it is in cache, turns out not to hold probabilities."""
+        if self.one_question_a_column:
+            good = kernels.are_probabilities(block)
+        else:
+            good = kernels.are_distributions(block, validation.SUM_TOLERANCE)
+        if not good:
+            validation.explain_probabilities(proba, hint=" For logits, pass from_logits=True or use Loss.value.")
 
     @abstractmethod
     def block(self, targets: NDArray[Any], logits: NDArray[Any], gradient: NDArray[Any] | None = None) -> NDArray[Any]:
-        """`value` of one unchecked block; fills `gradient`, of the logits' shape and C-ordered, if it is given."""
+        """`value` of one block; fills `gradient`, of the logits' shape and C-ordered, if it is given."""
 
     @abstractmethod
     def block_curvature(self, targets: NDArray[Any], logits: NDArray[Any]) -> Curvature:
-        """`curvature` of one unchecked block of shape (b, k)."""
+        """`curvature` of one block of shape (b, k)."""
 
     @abstractmethod
     def block_score(self, targets: NDArray[Any], proba: NDArray[Any], eps: float) -> NDArray[Any]:
-        """`score` of one unchecked block."""
+        """`score` of one block."""
 
     @abstractmethod
     def constant_logits(self, frequencies: NDArray[Any]) -> NDArray[Any]:
-        """The logits that, given to all rows, have the least mean loss, from the mean target, both (k,)."""
+        """The logits that, given to all rows, have the least mean cross-entropy, from the mean target, both (k,)."""
+
+    @abstractmethod
+    def smoothed(self, targets: NDArray[Any], k: int) -> NDArray[Any]:
+        """Targets after label smoothing, as floats: (b, k), or of the targets' shape for yes/no questions."""
 
     @abstractmethod
     def proba(self, logits: NDArray[Any]) -> NDArray[Any]:
@@ -168,31 +204,138 @@ class Loss(ABC):
         """Logarithms of the probabilities of logits, not through the probabilities."""
 
     def _check(self, targets: ArrayLike, outputs: ArrayLike, name: str = "logits") -> tuple[Any, Any]:
-        return validation.check_loss_input(targets, outputs, name, one_column=self._one_column)
+        return validation.check_loss_input(targets, outputs, name, one_question_a_column=self.one_question_a_column)
 
     def _explain(self, logits: NDArray[Any], values: NDArray[Any]) -> None:
         """The kernels turn a forbidden logit into nan: only then look for it."""
-        if np.isnan(values).any() or (self._one_column and logits.max() == np.inf):
-            validation.explain_logits(logits, "logits")
-
-    def _checked_score(
-        self, proba: NDArray[Any], targets: NDArray[Any], *, whole: NDArray[Any], eps: float
-    ) -> NDArray[Any]:
-        good = kernels.is_probability(proba)
-        if not self._one_column:
-            good = good and kernels.sums_to_one(proba, validation.SUM_TOLERANCE)
-        if not good:
-            validation.explain_probabilities(whole, "proba", " Logits? They go to `value`, or from_logits=True.")
-        return self.block_score(targets, proba, eps)
+        if np.isnan(values).any() or (self.one_question_a_column and logits.max() == np.inf):
+            validation.explain_logits(logits)
 
 
-def _blocks(outputs: NDArray[Any], *others: Any) -> Rows:
+def _rows(outputs: NDArray[Any], *others: Any) -> Rows:
     width = outputs.shape[1] if outputs.ndim == 2 else 1
     return Rows(outputs, *others, block_rows=kernels.block_rows(width, outputs.itemsize))
 
 
-@dataclass(frozen=True)
-class SoftmaxCrossEntropy(Loss):
+class _Softmax(Loss):
+    """What the losses of classes that exclude each other share.
+
+    With f the target's mass, what it weighs in the gradient, the gradient is p sum_c f_c - f. For a cross-entropy f is
+    the weighted target itself; a focal loss multiplies it by a function of p.
+    """
+
+    shift_invariant: ClassVar[bool] = True
+    one_question_a_column: ClassVar[bool] = False
+
+    def block(self, targets: NDArray[Any], logits: NDArray[Any], gradient: NDArray[Any] | None = None) -> NDArray[Any]:
+        e = np.empty(logits.shape, dtype=logits.dtype) if gradient is None else gradient
+        if targets.ndim == 1 and not (self.focus and self.label_smoothing):
+            return self._block_of_codes(targets, logits, e, gradient is not None)
+        sums, values, mass = self._focused(targets, logits, e)
+        if gradient is not None:
+            kernels.scale_rows(gradient, kernels.row_sums(mass) / sums)
+            gradient -= mass
+        return values
+
+    def _focused(
+        self, targets: NDArray[Any], logits: NDArray[Any], e: NDArray[Any]
+    ) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any]]:
+        """Row sums of the exponentials, with which `e` is filled; the values; the mass f."""
+        mass = self._mass(targets, logits)
+        if self.focus:
+            return kernels.focal_softmax_of_mass(logits, mass, self.focus, e)
+        return *kernels.softmax_of_mass(logits, mass, e), mass
+
+    def _block_of_codes(
+        self, codes: NDArray[Any], logits: NDArray[Any], e: NDArray[Any], with_gradient: bool
+    ) -> NDArray[Any]:
+        """A code is gathered, never one-hot encoded; what smoothing spreads over all classes needs one product more."""
+        label, others, shift = kernels.softmax_of_codes(logits, codes, e)
+        sums = label + others
+        values = kernels.negative_log(logits, codes, label, others, shift)
+        own, spread = self._code_mass(codes, logits)
+        slope = own
+        if self.focus:
+            factor, slope = kernels.focus(values, others / sums, self.focus)
+            values *= factor
+            slope = own * slope
+        if self.class_weight is not None or spread is not None:
+            values *= own
+        if spread is not None:  # -sum_c spread_c log p_c
+            values += spread.sum() * (np.log(sums) + shift) - logits @ spread
+        if with_gradient:
+            scale = (slope if spread is None else slope + spread.sum()) / sums
+            kernels.scale_rows(e, scale)
+            at_label = -others * scale if spread is None else label * scale - slope
+            e.reshape(-1)[kernels.positions(codes, logits.shape[1])] = at_label
+            if spread is not None:
+                e -= spread
+        return values
+
+    def block_curvature(self, targets: NDArray[Any], logits: NDArray[Any]) -> Curvature:
+        if self.focus:
+            mass = self._focused(targets, logits, np.empty_like(logits))[2]
+            m = kernels.row_sums(mass)
+        elif targets.ndim == 1:
+            own, spread = self._code_mass(targets, logits)
+            m = np.broadcast_to(own if spread is None else own + spread.sum(), len(logits))
+        else:
+            m = kernels.row_sums(self._mass(targets, logits))
+        p = self.proba(logits)
+        return Curvature(m[:, None] * p, np.sqrt(m)[:, None] * p)
+
+    def block_score(self, targets: NDArray[Any], proba: NDArray[Any], eps: float) -> NDArray[Any]:
+        if targets.ndim == 1 and not self.label_smoothing:
+            p = _clip(kernels.gather(proba, targets), eps)
+            values = np.log(p)
+            values *= -self._code_mass(targets, proba)[0]
+            if self.focus:
+                values *= (1 - p) ** self.focus
+            return values
+        return -kernels.row_sums(_weighted_log(self._mass(targets, proba), proba, eps, self.focus))
+
+    def constant_logits(self, frequencies: NDArray[Any]) -> NDArray[Any]:
+        mass = self._mass(frequencies[None, :], frequencies)[0]
+        logits = np.log(np.maximum(mass, RAREST * mass.sum()))
+        return logits - logits.mean()
+
+    def smoothed(self, targets: NDArray[Any], k: int) -> NDArray[Any]:
+        if targets.ndim == 1:
+            targets = (targets[:, None] == np.arange(k)).astype(np.float64)
+        if not self.label_smoothing:
+            return targets
+        return (1 - self.label_smoothing) * targets + self.label_smoothing / k
+
+    def proba(self, logits: NDArray[Any]) -> NDArray[Any]:
+        return special.softmax(logits, axis=1)
+
+    def log_proba(self, logits: NDArray[Any]) -> NDArray[Any]:
+        return special.log_softmax(logits, axis=1)
+
+    def _code_mass(self, codes: NDArray[Any], outputs: NDArray[Any]) -> tuple[Any, NDArray[Any] | None]:
+        """What a code weighs at its class, (b,) or a scalar, and at each class whatever the code, (k,) or None."""
+        one, e, k = outputs.dtype.type(1), outputs.dtype.type(self.label_smoothing), outputs.shape[1]
+        weights = None if self.class_weight is None else np.asarray(self.class_weight, dtype=outputs.dtype)
+        own = (one - e) * (one if weights is None else weights[codes])
+        if not e:
+            return own, None
+        return own, (e / k) * (np.ones(k, dtype=outputs.dtype) if weights is None else weights)
+
+    def _mass(self, targets: NDArray[Any], outputs: NDArray[Any]) -> NDArray[Any]:
+        """Weighted, smoothed target of each row, (b, k): w_c ((1 - e) y_c + e / k)."""
+        if targets.ndim == 1:
+            own, spread = self._code_mass(targets, outputs)
+            mass = np.zeros_like(outputs) if spread is None else np.tile(spread, (len(targets), 1))
+            mass[np.arange(len(targets)), targets] += own
+            return mass
+        mass = self.smoothed(targets, targets.shape[1])
+        if self.class_weight is not None:
+            mass = mass * np.asarray(self.class_weight)
+        return mass.astype(outputs.dtype, copy=False)
+
+
+@dataclass(frozen=True, kw_only=True)
+class SoftmaxCrossEntropy(_Softmax):
     r"""Cross-entropy of classes that exclude each other, as a function of the logits of a softmax. Smaller is better.
 
     .. math:: \ell(y, z) = -\sum_c w_c \tilde y_c \log p_c, \quad p = \operatorname{softmax}(z),
@@ -212,6 +355,7 @@ class SoftmaxCrossEntropy(Loss):
     See Also
     --------
     SigmoidCrossEntropy : One logit for two classes, or one for each of several labels.
+    SoftmaxFocal : The same with less weight on rows that are predicted well.
 
     Examples
     --------
@@ -225,109 +369,147 @@ class SoftmaxCrossEntropy(Loss):
            [ 0.3333,  0.3333, -0.6667]])
     """
 
-    shift_invariant: ClassVar[bool] = True
-    _one_column: ClassVar[bool] = False
+
+@dataclass(frozen=True, kw_only=True)
+class SoftmaxFocal(_Softmax):
+    r"""Focal loss of classes that exclude each other: cross-entropy that looks away from easy rows. Smaller is better.
+
+    .. math:: \ell(y, z) = -\sum_c w_c \tilde y_c (1 - p_c)^\gamma \log p_c, \quad p = \operatorname{softmax}(z)
+
+    Its gradient is :math:`p_k \sum_c f_c - f_k` with :math:`f_c = w_c \tilde y_c (1 - p_c)^\gamma
+    (1 - \gamma p_c \log p_c / (1 - p_c))`, stable for any gamma, also in (0, 1) where :math:`p_c \to 1`. Its limit at
+    gamma = 0 is `SoftmaxCrossEntropy`. Not proper for gamma > 0: the best prediction is less confident than the
+    truth; do not use it to compare or calibrate models. Not convex.
+
+    Parameters
+    ----------
+    gamma : float, default=2.0
+        How much less easy rows weigh, at least 0.
+    label_smoothing : float, default=0.0
+        Part e in [0, 1) of each target that is spread evenly over the classes.
+    class_weight : sequence of float of shape (k,), default=None
+        Weight w of each class; the paper's alpha.
+
+    References
+    ----------
+    T.-Y. Lin, P. Goyal, R. Girshick, K. He, P. Dollar, "Focal Loss for Dense Object Detection", 2017,
+    doi:10.1109/ICCV.2017.324
+
+    Examples
+    --------
+    >>> from skce import SoftmaxFocal
+    >>> SoftmaxFocal(gamma=2).value([0, 0], [[3.0, 0.0, 0.0], [0.0, 0.0, 0.0]]).round(4)
+    array([0.0008, 0.4883])
+    """
+
+    gamma: float = 2.0
+
+    @property
+    def focus(self) -> float:
+        return self.gamma
+
+
+class _Sigmoid(Loss):
+    """What the losses of yes/no questions share."""
+
+    shift_invariant: ClassVar[bool] = False
+    one_question_a_column: ClassVar[bool] = True
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.class_weight is not None and len(self.class_weight) != 2:
+            raise ValueError(f"class_weight must be the weights of no and yes, got {len(self.class_weight)} numbers.")
 
     def block(self, targets: NDArray[Any], logits: NDArray[Any], gradient: NDArray[Any] | None = None) -> NDArray[Any]:
-        if targets.ndim == 1:
-            return self._block_of_codes(targets, logits, gradient)
-        mass = self._mass(targets, logits)
-        e = np.empty(logits.shape, dtype=logits.dtype) if gradient is None else gradient
-        sums, values = kernels.softmax_of_mass(logits, mass, e)
-        if gradient is not None:  # m p - mass
-            kernels.scale_rows(gradient, kernels.row_sums(mass) / sums)
-            gradient -= mass
-        return values
+        values = self.block_elements(targets, logits, gradient)
+        return values if values.ndim == 1 else kernels.row_sums(values)
 
-    def _block_of_codes(self, codes: NDArray[Any], logits: NDArray[Any], gradient: NDArray[Any] | None) -> NDArray[Any]:
-        e = np.empty(logits.shape, dtype=logits.dtype) if gradient is None else gradient
-        label, others, shift = kernels.softmax_of_codes(logits, codes, e)
-        values = kernels.negative_log(logits, codes, label, others, shift)
-        own, spread = self._code_mass(codes, logits)
-        total = own
-        if spread is not None:  # the smoothed part of the target: -sum_c spread_c log p_c
-            total = own + spread.sum()
-            values = own * values + spread.sum() * (np.log(label + others) + shift) - logits @ spread
-        elif self.class_weight is not None:
-            values *= own
-        if gradient is not None:
-            scale = total / (label + others)
-            kernels.scale_rows(gradient, scale)
-            at_label = -others * scale if spread is None else label * scale - own
-            gradient.reshape(-1)[kernels.positions(codes, logits.shape[1])] = at_label
-            if spread is not None:
-                gradient -= spread
-        return values
+    def block_elements(
+        self, targets: NDArray[Any], logits: NDArray[Any], gradient: NDArray[Any] | None = None
+    ) -> NDArray[Any]:
+        """Loss of each question of a block, of the logits' shape; fills `gradient` if it is given."""
+        if targets.ndim < logits.ndim:
+            targets = targets[:, None]
+        if targets.dtype.kind in "iub" and self.class_weight is None and not (self.label_smoothing or self.focus):
+            return kernels.logistic_of_codes(logits, targets, gradient)
+        return kernels.logistic_of_mass(logits, *self._mass(targets, logits), self.focus, gradient)
 
     def block_curvature(self, targets: NDArray[Any], logits: NDArray[Any]) -> Curvature:
-        p = self.proba(logits)
-        if targets.ndim == 1:
-            own, spread = self._code_mass(targets, logits)
-            m = own if spread is None else own + spread.sum()
-        else:
-            m = self._mass(targets, logits).sum(axis=1)
-        m = np.broadcast_to(m, len(p))
-        return Curvature(m[:, None] * p, np.sqrt(m)[:, None] * p)
+        if targets.ndim < logits.ndim:
+            targets = targets[:, None]
+        negative, positive = self._mass(targets, logits)
+        yes, no = special.expit(logits), special.expit(-logits)
+        if self.focus:
+            negative = negative * kernels.focus(-special.log_expit(-logits), yes, self.focus)[1]
+            positive = positive * kernels.focus(-special.log_expit(logits), no, self.focus)[1]
+        return Curvature((negative + positive) * yes * no, None)
 
     def block_score(self, targets: NDArray[Any], proba: NDArray[Any], eps: float) -> NDArray[Any]:
-        if targets.ndim == 2:
-            return -kernels.row_sums(_weighted_log(self._mass(targets, proba), proba, eps))
-        own, spread = self._code_mass(targets, proba)
-        values = np.log(_clip(kernels.gather(proba, targets), eps))
-        values *= -own
-        if spread is not None:
-            values -= np.log(_clip(proba, eps)) @ spread
-        return values
+        values = self.block_score_elements(targets, proba, eps)
+        return values if values.ndim == 1 else kernels.row_sums(values)
+
+    def block_score_elements(self, targets: NDArray[Any], proba: NDArray[Any], eps: float) -> NDArray[Any]:
+        """`score` of each question of a block, of the shape of `proba`."""
+        negative, positive = self._mass(targets, proba)
+        if targets.dtype.kind in "iub" and not (self.label_smoothing or self.focus):  # one logarithm instead of two
+            values = np.log(_clip(np.where(targets, proba, 1 - proba), eps))
+            values *= -1 if self.class_weight is None else -(negative + positive)
+            return values
+        no = _weighted_log(negative, 1 - proba, eps, self.focus)
+        return -(no + _weighted_log(positive, proba, eps, self.focus))
 
     def constant_logits(self, frequencies: NDArray[Any]) -> NDArray[Any]:
-        mass = self._mass(frequencies, frequencies)
-        logits = np.log(np.maximum(mass, RAREST * mass.sum()))
-        return logits - logits.mean()
+        negative, positive = self._mass(frequencies, frequencies)
+        least = RAREST * (negative + positive)
+        return np.log(np.maximum(positive, least) / np.maximum(negative, least))
+
+    def smoothed(self, targets: NDArray[Any], k: int) -> NDArray[Any]:
+        targets = targets if targets.dtype.kind == "f" else targets.astype(np.float64)
+        if not self.label_smoothing:
+            return targets
+        return (1 - self.label_smoothing) * targets + self.label_smoothing / 2
 
     def proba(self, logits: NDArray[Any]) -> NDArray[Any]:
-        return special.softmax(logits, axis=1)
+        return special.expit(logits)
 
     def log_proba(self, logits: NDArray[Any]) -> NDArray[Any]:
-        return special.log_softmax(logits, axis=1)
+        return special.log_expit(logits)
 
-    def _code_mass(self, codes: NDArray[Any], outputs: NDArray[Any]) -> tuple[Any, NDArray[Any] | None]:
-        """What a code weighs at its class, (b,) or a scalar, and at each class whatever the code, (k,) or None."""
-        one = outputs.dtype.type(1)
-        e = outputs.dtype.type(self.label_smoothing)
-        weights = None if self.class_weight is None else np.asarray(self.class_weight, dtype=outputs.dtype)
-        own = (one - e) * (one if weights is None else weights[codes])
-        if not e:
-            return own, None
-        k = outputs.shape[1]
-        return own, np.full(k, e / k, dtype=outputs.dtype) * (one if weights is None else weights)
-
-    def _mass(self, targets: NDArray[Any], outputs: NDArray[Any]) -> NDArray[Any]:
-        """Weighted, smoothed target of each row, (b, k): w_c ((1 - e) y_c + e / k)."""
-        mass = targets
-        if self.label_smoothing:
-            mass = (1 - self.label_smoothing) * mass + self.label_smoothing / targets.shape[-1]
+    def _mass(self, targets: NDArray[Any], outputs: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any]]:
+        """Weighted, smoothed targets of no and yes, w_0 (1 - y~) and w_1 y~; 0 where the target is nan: unknown."""
+        positive = self.smoothed(targets.astype(outputs.dtype, copy=False), 2)
+        unknown = np.isnan(positive)
+        negative = 1 - positive
         if self.class_weight is not None:
-            mass = mass * np.asarray(self.class_weight)
-        return mass.astype(outputs.dtype, copy=False)
+            weights = np.asarray(self.class_weight, dtype=outputs.dtype)
+            negative, positive = weights[0] * negative, weights[1] * positive
+        if unknown.any():
+            negative, positive = np.where(unknown, 0, negative), np.where(unknown, 0, positive)
+        return negative, positive
 
 
-@dataclass(frozen=True)
-class SigmoidCrossEntropy(Loss):
+@dataclass(frozen=True, kw_only=True)
+class SigmoidCrossEntropy(_Sigmoid):
     r"""Cross-entropy of yes/no questions, as a function of the logit of each one's sigmoid. Smaller is better.
 
     .. math:: \ell(y, z) = -w_1 \tilde y \log p - w_0 (1 - \tilde y) \log(1 - p), \quad p = 1 / (1 + e^{-z}),
               \quad \tilde y = (1 - e) y + e / 2
 
     with the gradient :math:`p - y` when nothing is weighted. Also called binary cross-entropy, log-loss, logistic
-    loss. For logits of shape (n, k) a row's value is the sum over its k questions. Strictly proper; convex in the
-    logits. It equals `SoftmaxCrossEntropy` of the two logits (0, z).
+    loss. For logits of shape (n, k) a row's value is the sum over its k questions; a target of nan is unknown and
+    adds nothing. Strictly proper; convex in the logits. It equals `SoftmaxCrossEntropy` of the two logits (0, z).
 
     Parameters
     ----------
     label_smoothing : float, default=0.0
         Part e in [0, 1) by which each target moves to one half.
-    class_weight : (float, float), default=None
-        Weights (w_0, w_1) of the answers no and yes.
+    class_weight : (w_0, w_1), default=None
+        Weights of the answers no and yes, each a float or of shape (k,).
+
+    See Also
+    --------
+    SoftmaxCrossEntropy : For classes that exclude each other.
+    SigmoidFocal : The same with less weight on questions that are answered well.
 
     Examples
     --------
@@ -340,73 +522,63 @@ class SigmoidCrossEntropy(Loss):
     array([ 0.5   , -0.1192])
     """
 
-    shift_invariant: ClassVar[bool] = False
-    _one_column: ClassVar[bool] = True
 
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        if self.class_weight is not None and len(self.class_weight) != 2:
-            raise ValueError(f"class_weight must be the weights of no and yes, got {len(self.class_weight)} numbers.")
+@dataclass(frozen=True, kw_only=True)
+class SigmoidFocal(_Sigmoid):
+    r"""Focal loss of yes/no questions: cross-entropy that looks away from easy ones. Smaller is better.
 
-    def block(self, targets: NDArray[Any], logits: NDArray[Any], gradient: NDArray[Any] | None = None) -> NDArray[Any]:
-        if targets.ndim < logits.ndim:
-            targets = targets[:, None]
-        if targets.dtype.kind in "iub" and self.class_weight is None and not self.label_smoothing:
-            values = kernels.logistic_of_codes(logits, targets, gradient)
-        else:
-            values = kernels.logistic_of_mass(logits, *self._mass(targets, logits)[::-1], gradient)
-        return values if values.ndim == 1 else kernels.row_sums(values)
+    .. math:: \ell(y, z) = -w_1 \tilde y (1 - p)^\gamma \log p - w_0 (1 - \tilde y) p^\gamma \log(1 - p),
+              \quad p = 1 / (1 + e^{-z})
 
-    def block_curvature(self, targets: NDArray[Any], logits: NDArray[Any]) -> Curvature:
-        if targets.ndim < logits.ndim:
-            targets = targets[:, None]
-        negative, positive = self._mass(targets, logits)
-        return Curvature((negative + positive) * special.expit(logits) * special.expit(-logits), None)
+    computed from the logits in a form that is stable for any gamma. Its limit at gamma = 0 is `SigmoidCrossEntropy`.
+    Not proper for gamma > 0, and not convex: see `SoftmaxFocal`.
 
-    def block_score(self, targets: NDArray[Any], proba: NDArray[Any], eps: float) -> NDArray[Any]:
-        negative, positive = self._mass(targets, proba)
-        if targets.dtype.kind in "iub" and not self.label_smoothing:
-            own = np.log(_clip(np.where(targets, proba, 1 - proba), eps))
-            own *= -(negative + positive)
-            values = own
-        else:
-            values = -_weighted_log(positive, proba, eps) - _weighted_log(negative, 1 - proba, eps)
-        return values if values.ndim == 1 else kernels.row_sums(values)
+    Parameters
+    ----------
+    gamma : float, default=2.0
+        How much less easy questions weigh, at least 0.
+    label_smoothing : float, default=0.0
+        Part e in [0, 1) by which each target moves to one half.
+    class_weight : (w_0, w_1), default=None
+        Weights of the answers no and yes, each a float or of shape (k,): the paper's 1 - alpha and alpha.
 
-    def constant_logits(self, frequencies: NDArray[Any]) -> NDArray[Any]:
-        negative, positive = self._mass(frequencies, frequencies)
-        least = RAREST * (negative + positive)
-        return np.log(np.maximum(positive, least) / np.maximum(negative, least))
+    References
+    ----------
+    T.-Y. Lin, P. Goyal, R. Girshick, K. He, P. Dollar, "Focal Loss for Dense Object Detection", 2017,
+    doi:10.1109/ICCV.2017.324
 
-    def proba(self, logits: NDArray[Any]) -> NDArray[Any]:
-        return special.expit(logits)
+    Examples
+    --------
+    >>> from skce import SigmoidFocal
+    >>> SigmoidFocal(gamma=2).value([1, 1], [1.0, 0.0]).round(4)
+    array([0.0227, 0.1733])
+    """
 
-    def log_proba(self, logits: NDArray[Any]) -> NDArray[Any]:
-        return special.log_expit(logits)
+    gamma: float = 2.0
 
-    def _mass(self, targets: NDArray[Any], outputs: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any]]:
-        """Weighted, smoothed targets of no and yes: w_0 (1 - y~) and w_1 y~, of the outputs' shape."""
-        positive = targets.astype(outputs.dtype, copy=False)
-        if self.label_smoothing:
-            positive = (1 - self.label_smoothing) * positive + self.label_smoothing / 2
-        negative = 1 - positive
-        if self.class_weight is not None:
-            negative, positive = self.class_weight[0] * negative, self.class_weight[1] * positive
-        return negative, positive
+    @property
+    def focus(self) -> float:
+        return self.gamma
 
 
 def _clip(p: NDArray[Any], eps: float) -> NDArray[Any]:
     return np.clip(p, eps, 1 - eps)
 
 
-def _weighted_log(mass: NDArray[Any], p: NDArray[Any], eps: float) -> NDArray[Any]:
-    """mass * log(clipped p), 0 where the mass is."""
+def _weighted_log(mass: NDArray[Any], p: NDArray[Any], eps: float, gamma: float) -> NDArray[Any]:
+    """mass * (1 - p)^gamma * log p of clipped p, 0 where the mass is."""
+    if gamma:
+        mass = mass * (1 - p) ** gamma
     if eps == 0:
         return special.xlogy(mass, p)
-    return mass * np.log(_clip(p, eps))
+    logs = np.log(_clip(p, eps))
+    logs *= mass
+    return logs
 
 
 LOSSES: dict[str, type[Loss]] = {
-    "softmax_cross_entropy": SoftmaxCrossEntropy,
     "sigmoid_cross_entropy": SigmoidCrossEntropy,
+    "sigmoid_focal": SigmoidFocal,
+    "softmax_cross_entropy": SoftmaxCrossEntropy,
+    "softmax_focal": SoftmaxFocal,
 }

@@ -1,7 +1,7 @@
 """Scores of probabilistic predictions: labels and probabilities (or logits) in, a number out.
 
 One plain function per score, smaller is better unless its name ends in `_score`. They share one path: targets and
-outputs at the door, a loss per row, one weighted mean.
+outputs at the door, which makes a `Case` of them; a loss per row; one weighted mean.
 """
 
 from typing import Any
@@ -9,9 +9,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from skce import _targets
+from skce import _kernels as kernels
 from skce import _validation as validation
-from skce.losses import Loss, SigmoidCrossEntropy, SoftmaxCrossEntropy
+from skce._case import CROSS_ENTROPY, FOCAL, binary_case, classes_case
+from skce._rows import Rows
+from skce.losses import SigmoidCrossEntropy
 
 
 def cross_entropy_loss(
@@ -77,6 +79,7 @@ def cross_entropy_loss(
     See Also
     --------
     binary_cross_entropy_loss : The same for two classes and the probability of one of them.
+    multilabel_cross_entropy_loss : For several labels a row.
     sklearn.metrics.log_loss : Equal to this where both apply.
 
     Examples
@@ -86,31 +89,12 @@ def cross_entropy_loss(
     >>> round(cross_entropy_loss(["B", "A"], proba, labels=["A", "B", "C"]), 4)
     0.4182
     >>> round(cross_entropy_loss([[0, 1, 0], [0.8, 0.2, 0]], proba), 4)
-    0.5435
-    >>> (
-    ...     cross_entropy_loss([1], [[0.0, 9200.7]], from_logits=True),
-    ...     cross_entropy_loss([0], [[0, 9200.7]], from_logits=True),
-    ... )
-    (0.0, 9200.7)
+    0.5434
+    >>> cross_entropy_loss([0], [[0.0, 9200.7]], labels=[0, 1], from_logits=True)
+    9200.7
     """
-    outputs = validation.check_outputs(y_proba)
-    names = validation.column_names(y_proba) if labels is None else labels
-    validation.check_option("handle_unknown", handle_unknown, validation.UNKNOWN_LABEL_POLICIES)
-    targets, outputs, classes = _targets_of_columns(y_true, outputs, names, handle_unknown)
-    return _weighted_loss(
-        SoftmaxCrossEntropy if outputs.ndim == 2 else SigmoidCrossEntropy,
-        targets,
-        outputs,
-        classes,
-        sample_weight=sample_weight,
-        class_weight=class_weight,
-        label_smoothing=label_smoothing,
-        from_logits=from_logits,
-        reduction=reduction,
-        base=base,
-        eps=eps,
-        handle_unknown=handle_unknown,
-    )
+    case = classes_case(y_true, y_proba, labels, sample_weight, from_logits, reduction, base, eps, handle_unknown)
+    return case.loss_value(CROSS_ENTROPY, class_weight, label_smoothing=label_smoothing)
 
 
 def binary_cross_entropy_loss(
@@ -139,11 +123,12 @@ def binary_cross_entropy_loss(
     y_true : array-like of shape (n,)
         Labels of two classes, or the probability, in [0, 1], that each row is positive.
     y_proba : array-like of shape (n,), (n, 1) or (n, 2)
-        Probability of the positive class, or one logit if `from_logits`. Of two columns the second is the positive one.
+        Probability of the positive class, or one logit if `from_logits`. Of two columns the second is the positive
+        one, unless `labels` and `pos_label` say otherwise.
     pos_label : label, default=None
         The positive class. By default the second of `labels`, or of the sorted labels of `y_true`.
     labels : array-like of shape (2,), default=None
-        The negative and the positive class.
+        The negative and the positive class; of two columns, their classes.
     sample_weight, class_weight, label_smoothing, from_logits, reduction, base, eps, handle_unknown
         As in `cross_entropy_loss`. A sequence of class weights is that of the negative and the positive class.
 
@@ -165,167 +150,337 @@ def binary_cross_entropy_loss(
     >>> round(binary_cross_entropy_loss(["spam", "ham"], [0.9, 0.2], pos_label="spam"), 4)
     0.1643
     >>> round(binary_cross_entropy_loss([0.9, 0.2], [0.8, 0.3]), 4)
-    0.4460
+    0.444
     """
-    outputs = validation.check_outputs(y_proba)
-    if outputs.ndim == 2:
-        labels = validation.column_names(y_proba) if labels is None else labels
-        outputs = _positive_column(outputs, labels, pos_label, from_logits)
-    validation.check_option("handle_unknown", handle_unknown, validation.UNKNOWN_LABEL_POLICIES)
-    y_true = validation.check_labels(y_true)
-    validation.check_length(y_true, outputs)
-    if pos_label is None and labels is None and validation.is_soft(y_true):
-        targets, classes = y_true.astype(outputs.dtype), np.array([0, 1])
-    else:
-        targets, classes = _binary_codes(y_true, pos_label, labels, handle_unknown)
-    return _weighted_loss(
-        SigmoidCrossEntropy,
-        targets,
-        outputs,
-        classes,
-        sample_weight=sample_weight,
-        class_weight=class_weight,
-        label_smoothing=label_smoothing,
-        from_logits=from_logits,
-        reduction=reduction,
-        base=base,
-        eps=eps,
-        handle_unknown=handle_unknown,
+    case = binary_case(
+        y_true, y_proba, pos_label, labels, sample_weight, from_logits, reduction, base, eps, handle_unknown
     )
+    return case.loss_value(CROSS_ENTROPY, class_weight, label_smoothing=label_smoothing)
 
 
-def _targets_of_columns(
-    y_true: Any, outputs: NDArray[Any], labels: Any, handle_unknown: str
-) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any]]:
-    """Codes (n,) or distributions of the outputs' shape; the outputs; the class of each column."""
-    classes = None if labels is None else validation.check_classes(labels)
-    if classes is not None and len(classes) == 1 and outputs.ndim == 1:  # an estimator that was shown one class
-        outputs = outputs[:, None]
-    n_columns = 2 if outputs.ndim == 1 else outputs.shape[1]
-    if classes is not None:
-        validation.check_columns(classes, n_columns)
-    if np.ndim(y_true) == 2 and np.shape(y_true)[1] > 1:
-        targets, classes = validation.check_target_distributions(y_true, classes, n_columns)
-        validation.check_length(targets, outputs)
-        return (targets if outputs.ndim == 2 or targets.ndim == 1 else targets[:, 1]), outputs, classes
-    y_true = validation.check_labels(y_true)
-    validation.check_length(y_true, outputs)
-    if classes is None:
-        classes, codes = validation.find_classes(y_true, n_columns)
-        return codes, outputs, classes
-    codes = _targets.encode(y_true, classes)
-    if handle_unknown == "error":
-        validation.check_known(y_true, codes, classes)
-    return codes, outputs, classes
-
-
-def _binary_codes(
-    y_true: NDArray[Any], pos_label: Any, labels: Any, handle_unknown: str
-) -> tuple[NDArray[Any], NDArray[Any]]:
-    """Codes (n,), 1 for the positive class, and the two classes."""
-    if labels is not None:
-        classes = validation.check_classes(labels)
-        validation.check_columns(classes, 2)
-    else:
-        classes = validation.find_pair(y_true, pos_label)
-    if pos_label is not None:
-        classes = validation.put_last(classes, pos_label)
-    codes = _targets.encode(y_true, classes)
-    if handle_unknown == "error":
-        validation.check_known(y_true, codes, classes)
-    return codes, classes
-
-
-def _positive_column(outputs: NDArray[Any], labels: Any, pos_label: Any, from_logits: bool) -> NDArray[Any]:
-    """The positive class's probability or logit, from two columns: the second, unless `pos_label` has the first."""
-    validation.check_two_columns(outputs)
-    first = labels is not None and pos_label is not None and pos_label == next(iter(labels))
-    positive, negative = (0, 1) if first else (1, 0)
-    if from_logits:
-        return outputs[:, positive] - outputs[:, negative]
-    validation.explain_probabilities(outputs, hint=" Logits? Pass from_logits=True.")
-    return outputs[:, positive]
-
-
-def _weighted_loss(
-    loss_class: type[Loss],
-    targets: NDArray[Any],
-    outputs: NDArray[Any],
-    classes: NDArray[Any],
+def multilabel_cross_entropy_loss(
+    y_true: ArrayLike,
+    y_proba: Any,
     *,
-    sample_weight: Any,
-    class_weight: Any,
-    label_smoothing: float,
-    from_logits: bool,
-    reduction: str,
-    base: float | None,
-    eps: float | str,
-    handle_unknown: str,
+    average: str | None = "micro",
+    pos_weight: ArrayLike | None = None,
+    sample_weight: ArrayLike | None = None,
+    label_smoothing: float = 0.0,
+    from_logits: bool = False,
+    reduction: str = "mean",
+    base: float | None = None,
+    eps: float | str = "auto",
 ) -> float | NDArray[Any]:
-    """The path that all metrics share: a loss per row, the unknown labels' share, one weighted mean."""
+    r"""Cross-entropy of several labels a row, each a yes/no question of its own. Smaller is better, the minimum is 0.
+
+    .. math:: \ell_{il} = -w_l y_{il} \log p_{il} - (1 - y_{il}) \log(1 - p_{il})
+
+    Both terms count: a label that is not there and was predicted costs as much as one that is there and was not.
+
+    Parameters
+    ----------
+    y_true : array-like of shape (n, L)
+        1 where a row has the label, 0 where not, or a probability in [0, 1]; nan where it is unknown, which is left
+        out of sums and counts. The columns of a DataFrame are matched to those of `y_proba` by name.
+    y_proba : array-like of shape (n, L), or list of L arrays of shape (n, 2)
+        Probability of each label, need not sum to 1; logits if `from_logits`. The list is what scikit-learn's
+        nearest neighbours and forests predict.
+    average : {"micro", "macro", "samples"} or None, default="micro"
+        Mean over all known entries; over the labels' means; over the rows' means; or None: the mean of each label.
+    pos_weight : float or array-like of shape (L,), default=None
+        Weight w of the term of the labels that are there. Like PyTorch's it does not enter the mean's denominator.
+    sample_weight : array-like of shape (n,), default=None
+        Weight of each row.
+    label_smoothing : float, default=0.0
+        Part e in [0, 1) by which each target moves to one half.
+    from_logits : bool, default=False
+        Whether `y_proba` holds logits.
+    reduction : {"mean", "sum", "none"}, default="mean"
+        "sum" goes with the averages "micro" and None; "none" gives the weighted loss of each entry, 0 where unknown.
+    base : float, default=None
+        Base of the logarithm: None for e (nats), 2 for bits, 10.
+    eps : float or "auto", default="auto"
+        As in `cross_entropy_loss`.
+
+    Returns
+    -------
+    float; ndarray of shape (L,) for average=None, nan for a label that is nowhere known; (n, L) for reduction="none"
+
+    Raises
+    ------
+    ValueError
+        If shapes or values are not as described; the message says which row and what to do.
+
+    Examples
+    --------
+    >>> from skce import multilabel_cross_entropy_loss
+    >>> y, p = [[1, 0, 1], [0, 0, 1]], [[0.9, 0.2, 0.7], [0.1, 0.4, 0.6]]
+    >>> round(multilabel_cross_entropy_loss(y, p), 4)
+    0.302
+    >>> multilabel_cross_entropy_loss(y, p, average=None).round(4)
+    array([0.1054, 0.367 , 0.4337])
+    """
     validation.check_option("reduction", reduction, validation.REDUCTIONS)
+    if average is not None:
+        validation.check_option("average", average, validation.AVERAGES)
     validation.check_flag("from_logits", from_logits)
     log_base = validation.check_base(base)
+    targets, outputs = validation.check_multilabel(y_true, y_proba)
     least = validation.check_eps(eps, outputs.dtype)
     weights = validation.check_sample_weight(sample_weight, len(outputs))
-    unknown = _unknown_rows(targets)
-    if unknown is not None:
-        targets = np.where(unknown, 0, targets)
-        if handle_unknown == "ignore":
-            weights = validation.check_some_known(np.where(unknown, 0.0, 1.0 if weights is None else weights))
-    per_class = validation.check_class_weight(
-        class_weight, classes, lambda: _class_totals(targets, weights, unknown, len(classes))
-    )
-    loss = loss_class(label_smoothing, per_class)
-    values = loss.value(targets, outputs) if from_logits else loss.score(targets, outputs, eps=least)
-    if unknown is not None and handle_unknown == "clip":
-        values[unknown] = -np.log(least) if least else np.inf
-    values /= log_base
-    return _reduce(values, weights, _mass(targets, per_class, unknown), reduction)
+    answers = None if pos_weight is None else validation.check_pos_weight(pos_weight, outputs.shape[1])
+    loss = SigmoidCrossEntropy(label_smoothing=label_smoothing, class_weight=answers)
 
+    def entries(outputs: NDArray[Any], targets: NDArray[Any]) -> NDArray[Any]:
+        if from_logits:
+            return validation.check_logit_losses(loss.block_elements(targets, outputs), outputs)
+        loss.check_block(outputs, whole)
+        return loss.block_score_elements(targets, outputs, least)
 
-def _unknown_rows(targets: NDArray[Any]) -> NDArray[Any] | None:
-    """Rows whose code is `UNKNOWN`, None if there are none."""
-    if targets.ndim == 2 or targets.dtype.kind == "f" or targets.min() >= 0:
-        return None
-    return targets == _targets.UNKNOWN
-
-
-def _class_totals(targets: NDArray[Any], weights: Any, unknown: NDArray[Any] | None, k: int) -> NDArray[Any]:
-    """Total weight of each class, (k,)."""
-    weights = np.ones(len(targets)) if weights is None else weights
-    if targets.ndim == 2:
-        return weights @ targets
-    if targets.dtype.kind == "f":
-        return np.array([weights @ (1 - targets), weights @ targets])
-    return np.bincount(targets, weights if unknown is None else np.where(unknown, 0, weights), minlength=k)
-
-
-def _mass(
-    targets: NDArray[Any], class_weight: NDArray[Any] | None, unknown: NDArray[Any] | None
-) -> NDArray[Any] | None:
-    """What each row counts in the mean's denominator, w(y_i); None if that is 1."""
-    if class_weight is None:
-        return None
-    if targets.ndim == 2:
-        return targets @ class_weight
-    if targets.dtype.kind == "f":
-        return class_weight[0] + (class_weight[1] - class_weight[0]) * targets
-    mass = class_weight[targets]
-    return mass if unknown is None else np.where(unknown, 1.0, mass)
-
-
-def _reduce(values: NDArray[Any], weights: Any, mass: NDArray[Any] | None, reduction: str) -> float | NDArray[Any]:
-    if weights is not None:
-        if weights.min() == 0:  # a row that counts nothing must not turn inf into nan
-            values = np.where(weights > 0, values, 0)
-        values = values * weights
+    whole = outputs
+    rows = Rows(outputs, targets, weights, block_rows=kernels.block_rows(outputs.shape[1], outputs.itemsize))
     if reduction == "none":
-        return values
-    total = float(values.sum(dtype=np.float64))
+        return rows.map(
+            lambda p, y, s: entries(p, y) * (1 if s is None else s[:, None]) / log_base, np.empty_like(outputs)
+        )
+    return _average(rows.sum(lambda p, y, s: _label_sums(entries(p, y), y, s)), average, reduction, log_base)
+
+
+def focal_loss(
+    y_true: ArrayLike,
+    y_proba: ArrayLike,
+    *,
+    gamma: float = 2.0,
+    labels: ArrayLike | None = None,
+    sample_weight: ArrayLike | None = None,
+    class_weight: Any = None,
+    label_smoothing: float = 0.0,
+    from_logits: bool = False,
+    reduction: str = "mean",
+    base: float | None = None,
+    eps: float | str = "auto",
+    handle_unknown: str = "error",
+) -> float | NDArray[Any]:
+    r"""Focal loss: cross-entropy that looks away from rows that are predicted well. Smaller is better, minimum 0.
+
+    .. math:: \ell_i = -\sum_c w_c \tilde y_{ic} (1 - p_{ic})^\gamma \log p_{ic}
+
+    averaged as in `cross_entropy_loss`, which it is for gamma = 0. Not a proper scoring rule for gamma > 0: a model
+    that is less confident than the truth scores better. Use it to watch a training, not to compare or calibrate.
+
+    Parameters
+    ----------
+    y_true : array-like of shape (n,) or (n, k)
+        Labels, or a distribution over the classes for each row.
+    y_proba : array-like of shape (n, k) or (n,)
+        Probabilities, or logits if `from_logits`. For shape (n,), those of the second of two classes, the terms are
+        those of a sigmoid: (1 - p)^gamma for it, p^gamma for the other.
+    gamma : float, default=2.0
+        How much less easy rows weigh, at least 0.
+    labels, sample_weight, class_weight, label_smoothing, from_logits, reduction, base, eps, handle_unknown
+        As in `cross_entropy_loss`. `class_weight` is the paper's alpha; unlike in other libraries, which divide by
+        the number of rows, it also weighs in the mean's denominator.
+
+    Returns
+    -------
+    float, or ndarray of shape (n,) for reduction="none"
+        In units of log(base).
+
+    Raises
+    ------
+    ValueError
+        If shapes or values are not as described; the message says which row and what to do.
+
+    References
+    ----------
+    T.-Y. Lin, P. Goyal, R. Girshick, K. He, P. Dollar, "Focal Loss for Dense Object Detection", 2017,
+    doi:10.1109/ICCV.2017.324
+
+    Examples
+    --------
+    >>> from skce import focal_loss
+    >>> focal_loss(["a", "b"], [[0.9, 0.1], [0.6, 0.4]], reduction="none").round(4)
+    array([0.0011, 0.3299])
+    """
+    case = classes_case(y_true, y_proba, labels, sample_weight, from_logits, reduction, base, eps, handle_unknown)
+    return case.loss_value(FOCAL, class_weight, label_smoothing=label_smoothing, gamma=gamma)
+
+
+def kl_divergence_loss(
+    y_true: ArrayLike,
+    y_proba: ArrayLike,
+    *,
+    labels: ArrayLike | None = None,
+    sample_weight: ArrayLike | None = None,
+    class_weight: Any = None,
+    label_smoothing: float = 0.0,
+    from_logits: bool = False,
+    reduction: str = "mean",
+    base: float | None = None,
+    eps: float | str = "auto",
+    handle_unknown: str = "error",
+) -> float | NDArray[Any]:
+    r"""Kullback-Leibler divergence of predictions from soft targets. Smaller is better, 0 where they are matched.
+
+    .. math:: \ell_i = \sum_c w_c \tilde y_{ic} \log \frac{\tilde y_{ic}}{p_{ic}}
+
+    The cross-entropy minus the entropy of the targets: the part that a better model could still save. For labels,
+    whose entropy is 0, it is `cross_entropy_loss`.
+
+    Parameters
+    ----------
+    y_true : array-like of shape (n, k) or (n,)
+        A distribution over the classes for each row, or labels.
+    y_proba : array-like of shape (n, k) or (n,)
+        Probabilities, or logits if `from_logits`.
+    labels, sample_weight, class_weight, label_smoothing, from_logits, reduction, base, eps, handle_unknown
+        As in `cross_entropy_loss`.
+
+    Returns
+    -------
+    float, or ndarray of shape (n,) for reduction="none"
+        In units of log(base).
+
+    Raises
+    ------
+    ValueError
+        If shapes or values are not as described; the message says which row and what to do.
+
+    See Also
+    --------
+    kl_divergence : Of any two distributions.
+
+    Examples
+    --------
+    >>> from skce import kl_divergence_loss
+    >>> kl_divergence_loss([[0.7, 0.2, 0.1], [0.5, 0.5, 0.0]], [[0.7, 0.2, 0.1], [0.25, 0.5, 0.25]], base=2)
+    0.25
+    """
+    case = classes_case(y_true, y_proba, labels, sample_weight, from_logits, reduction, base, eps, handle_unknown)
+    loss = case.loss(CROSS_ENTROPY, class_weight, label_smoothing=label_smoothing)
+    values = case.values(loss) - case.target_entropies(loss)
+    return case.reduce(np.maximum(values, 0) if class_weight is None else values, loss)
+
+
+def perplexity(
+    y_true: ArrayLike,
+    y_proba: ArrayLike,
+    *,
+    labels: ArrayLike | None = None,
+    sample_weight: ArrayLike | None = None,
+    class_weight: Any = None,
+    from_logits: bool = False,
+    base: float | None = None,
+    eps: float | str = "auto",
+    handle_unknown: str = "error",
+) -> float:
+    r"""Perplexity: among how many equally likely classes a guess would be as hard. Smaller is better, the minimum is 1.
+
+    The base of the logarithm raised to the cross-entropy, so that `base` changes no more than the last digits.
+
+    Parameters
+    ----------
+    y_true : array-like of shape (n,) or (n, k)
+        Labels, or a distribution over the classes for each row.
+    y_proba : array-like of shape (n, k) or (n,)
+        Probabilities, or logits if `from_logits`.
+    labels, sample_weight, class_weight, from_logits, base, eps, handle_unknown
+        As in `cross_entropy_loss`.
+
+    Returns
+    -------
+    float
+
+    Raises
+    ------
+    ValueError
+        If shapes or values are not as described; the message says which row and what to do.
+
+    Examples
+    --------
+    >>> from skce import perplexity
+    >>> round(perplexity([0, 1], [[0.25, 0.25, 0.25, 0.25], [0.25, 0.25, 0.25, 0.25]], labels=range(4)), 4)
+    4.0
+    """
+    case = classes_case(y_true, y_proba, labels, sample_weight, from_logits, "mean", base, eps, handle_unknown)
+    with np.errstate(over="ignore"):
+        return float(np.exp(case.loss_value(CROSS_ENTROPY, class_weight) * case.log_base))
+
+
+def d2_cross_entropy_score(
+    y_true: ArrayLike,
+    y_proba: ArrayLike,
+    *,
+    labels: ArrayLike | None = None,
+    sample_weight: ArrayLike | None = None,
+    class_weight: Any = None,
+    from_logits: bool = False,
+    eps: float | str = "auto",
+    handle_unknown: str = "error",
+) -> float:
+    r"""Share of the cross-entropy of the class frequencies that the predictions save. Greater is better, the best is 1.
+
+    .. math:: D^2 = 1 - \frac{\text{cross-entropy of the predictions}}{\text{cross-entropy of the class frequencies}}
+
+    0 is a model that always predicts the weighted frequencies of `y_true`; worse ones are negative.
+
+    Parameters
+    ----------
+    y_true : array-like of shape (n,) or (n, k)
+        Labels, or a distribution over the classes for each row.
+    y_proba : array-like of shape (n, k) or (n,)
+        Probabilities, or logits if `from_logits`.
+    labels, sample_weight, class_weight, from_logits, eps, handle_unknown
+        As in `cross_entropy_loss`.
+
+    Returns
+    -------
+    float
+        If `y_true` holds one class, whose frequency predicts perfectly: 1.0 for predictions as perfect, else 0.0, as
+        scikit-learn's `r2_score` does for constant targets.
+
+    Raises
+    ------
+    ValueError
+        If shapes or values are not as described; the message says which row and what to do.
+
+    See Also
+    --------
+    sklearn.metrics.d2_log_loss_score : Equal to this where both apply.
+
+    Examples
+    --------
+    >>> from skce import d2_cross_entropy_score
+    >>> round(d2_cross_entropy_score([0, 1, 1], [[0.8, 0.2], [0.3, 0.7], [0.1, 0.9]]), 4)
+    0.6412
+    """
+    case = classes_case(y_true, y_proba, labels, sample_weight, from_logits, "mean", None, eps, handle_unknown)
+    loss = case.loss(CROSS_ENTROPY, class_weight)
+    value, reference = case.reduce(case.values(loss), loss), case.reference(loss)
+    if reference > 0:
+        return float(1 - value / reference)
+    return 1.0 if value <= np.finfo(case.outputs.dtype).eps * (1 + 1e-6) else 0.0
+
+
+def _label_sums(losses: NDArray[Any], targets: NDArray[Any], weights: NDArray[Any] | None) -> tuple:
+    """A block's sums of weighted losses and of weights, by label (L,), and of the rows' means and weights."""
+    weights = np.ones(len(losses)) if weights is None else weights
+    known = (targets == targets).astype(losses.dtype)
+    counts = kernels.row_sums(known)
+    means = np.divide(kernels.row_sums(losses), counts, out=np.zeros_like(counts), where=counts > 0)
+    return weights @ losses, weights @ known, weights @ means, weights @ (counts > 0)
+
+
+def _average(sums: list, average: str | None, reduction: str, log_base: float) -> Any:
+    """The multilabel mean (or sum) over entries, labels, rows, or for each label, from `_label_sums`."""
+    losses, counts, row_means, row_counts = sums
+    validation.check_some_target(counts)
     if reduction == "sum":
-        return total
-    if mass is None:
-        return total / (len(values) if weights is None else float(weights.sum()))
-    divisor = float(mass.sum() if weights is None else weights @ mass)
-    return total / validation.check_positive_mass(divisor)
+        validation.check_option("average with reduction='sum'", average or "micro", ("micro",))
+        return losses / log_base if average is None else float(losses.sum() / log_base)
+    if average == "micro":
+        return float(losses.sum() / counts.sum() / log_base)
+    if average == "samples":
+        return float(row_means / row_counts / log_base)
+    means = np.divide(losses, counts, out=np.full_like(losses, np.nan), where=counts > 0) / log_base
+    return means if average is None else float(means[counts > 0].mean())

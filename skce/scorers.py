@@ -4,6 +4,7 @@ A scorer is what `scoring=` of scikit-learn's searches takes. Unlike scikit-lear
 each column stands for, so a class that is missing from a fold, on either side of the split, is no problem.
 """
 
+import copy
 import warnings
 from collections.abc import Callable
 from inspect import signature
@@ -13,7 +14,15 @@ import numpy as np
 
 from skce import _targets
 from skce import _validation as validation
-from skce.metrics import binary_cross_entropy_loss, cross_entropy_loss
+from skce.metrics import (
+    binary_cross_entropy_loss,
+    cross_entropy_loss,
+    d2_cross_entropy_score,
+    focal_loss,
+    kl_divergence_loss,
+    multilabel_cross_entropy_loss,
+    perplexity,
+)
 
 
 class Scorer(validation.BaseScorer):
@@ -44,17 +53,32 @@ class Scorer(validation.BaseScorer):
         if "handle_unknown" in accepted and "handle_unknown" not in options:
             options["handle_unknown"] = "clip"
             _warn_of_unseen(y_true, options.get("labels"))
-        return self._sign * self._score_func(y_true, self._ask(method_caller, estimator, X, classes), **options)
+        return self._sign * self._score_func(y_true, self._ask(method_caller, estimator, X, y_true, classes), **options)
 
-    def _ask(self, method_caller: Callable, estimator: Any, X: Any, classes: Any) -> Any:
-        """The estimator's response; through scikit-learn's cache where that keeps all that the metric needs."""
+    def _ask(self, method_caller: Callable, estimator: Any, X: Any, y_true: Any, classes: Any) -> Any:
+        """The estimator's response; through scikit-learn's cache where that keeps all that the metric needs.
+
+        The cache holds one column for two classes: it lacks the negative class's log-probability, fails for a lone
+        class, takes two labels for two classes, and does not tell positive classes apart.
+        """
         method = validation.check_response_method(estimator, self._response_method)
-        several = classes is not None and np.ndim(classes) == 1 and len(classes) > 1
-        if not (several and method.__name__ in ("predict_proba", "decision_function")):
-            return method(X)  # the cached form of log-probabilities lacks the negative class, and a lone class fails
-        if "pos_label" in self._kwargs:  # the cache does not tell positive classes apart
+        one_label_a_row = np.ndim(y_true) == 1 and classes is not None and np.ndim(classes) == 1 and len(classes) > 1
+        if not one_label_a_row or method.__name__ not in ("predict_proba", "decision_function"):
+            return _as_columns(method(X), classes)
+        if "pos_label" in self._kwargs:
             return validation.get_response_values(estimator, X, method.__name__, self._kwargs["pos_label"])[0]
         return method_caller(estimator, method.__name__, X, pos_label=None)
+
+
+def _as_columns(response: Any, classes: Any) -> Any:
+    """P(1) of each label, where an estimator answers label by label with those of 0 and 1, or of the one it saw."""
+    if not isinstance(response, list):
+        return response
+    columns = []
+    for proba, values in zip(response, classes, strict=True):
+        one = np.flatnonzero(np.asarray(values) == 1)
+        columns.append(proba[:, one[0]] if len(one) else np.zeros(len(proba)))
+    return np.column_stack(columns)
 
 
 def _warn_of_unseen(y_true: Any, classes: Any) -> None:
@@ -107,8 +131,8 @@ def make_scorer(
     >>> from skce import cross_entropy_loss, make_scorer
     >>> X, y = load_iris(return_X_y=True)
     >>> bits = make_scorer(cross_entropy_loss, base=2)
-    >>> cross_val_score(LogisticRegression(max_iter=1000), X, y, scoring=bits).mean().round(2)
-    np.float64(-0.21)
+    >>> cross_val_score(LogisticRegression(max_iter=1000), X, y, scoring=bits).mean().round(2).item()
+    -0.2
     >>> bits
     make_scorer(cross_entropy_loss, base=2)
     """
@@ -132,7 +156,7 @@ def get_scorer(name: str) -> Scorer:
     make_scorer(cross_entropy_loss)
     """
     validation.check_option("scorer", name, SCORERS)
-    return make_scorer(*SCORERS[name])
+    return copy.deepcopy(SCORERS[name])
 
 
 def get_scorer_names() -> list[str]:
@@ -141,16 +165,27 @@ def get_scorer_names() -> list[str]:
     Examples
     --------
     >>> from skce import get_scorer_names
-    >>> get_scorer_names()
-    ['neg_binary_cross_entropy', 'neg_cross_entropy']
+    >>> get_scorer_names()  # doctest: +NORMALIZE_WHITESPACE
+    ['d2_cross_entropy', 'neg_binary_cross_entropy', 'neg_cross_entropy', 'neg_focal_loss', 'neg_kl_divergence',
+     'neg_multilabel_cross_entropy', 'neg_perplexity']
     """
     return sorted(SCORERS)
 
 
-SCORERS: dict[str, tuple[Callable]] = {
-    "neg_cross_entropy": (cross_entropy_loss,),
-    "neg_binary_cross_entropy": (binary_cross_entropy_loss,),
+SCORERS: dict[str, Scorer] = {
+    "d2_cross_entropy": make_scorer(d2_cross_entropy_score, greater_is_better=True),
+    "neg_binary_cross_entropy": make_scorer(binary_cross_entropy_loss),
+    "neg_cross_entropy": make_scorer(cross_entropy_loss),
+    "neg_focal_loss": make_scorer(focal_loss),
+    "neg_kl_divergence": make_scorer(kl_divergence_loss),
+    "neg_multilabel_cross_entropy": make_scorer(multilabel_cross_entropy_loss),
+    "neg_perplexity": make_scorer(perplexity),
 }
 
-neg_cross_entropy = get_scorer("neg_cross_entropy")
-neg_binary_cross_entropy = get_scorer("neg_binary_cross_entropy")
+d2_cross_entropy = SCORERS["d2_cross_entropy"]
+neg_binary_cross_entropy = SCORERS["neg_binary_cross_entropy"]
+neg_cross_entropy = SCORERS["neg_cross_entropy"]
+neg_focal_loss = SCORERS["neg_focal_loss"]
+neg_kl_divergence = SCORERS["neg_kl_divergence"]
+neg_multilabel_cross_entropy = SCORERS["neg_multilabel_cross_entropy"]
+neg_perplexity = SCORERS["neg_perplexity"]

@@ -12,6 +12,7 @@ LAYERS = [
     {"_targets", "_rows", "_kernels", "_validation", "solvers"},
     {"information", "losses"},
     {"_curvature", "_objective"},
+    {"_case"},
     {"metrics"},
     {"scorers"},
     {"classifier"},

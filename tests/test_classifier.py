@@ -1,0 +1,811 @@
+"""CrossEntropyClassifier: the optimum it finds, the data it takes, and what people do with it."""
+
+import pickle
+import warnings
+from itertools import pairwise
+
+import mpmath
+import numpy as np
+import pandas as pd
+import pytest
+from numpy.testing import assert_allclose, assert_array_equal
+from scipy import sparse, special
+from sklearn.base import clone
+from sklearn.compose import ColumnTransformer
+from sklearn.datasets import load_breast_cancer, load_digits, load_iris, load_wine
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import GridSearchCV
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import OneHotEncoder, StandardScaler
+from sklearn.utils.class_weight import compute_class_weight
+from threadpoolctl import threadpool_limits
+
+from skce import CrossEntropyClassifier, neg_cross_entropy
+from skce.solvers import SOLVERS
+
+all_solvers = pytest.mark.parametrize("solver", sorted(SOLVERS))
+all_sizes = pytest.mark.parametrize("k", [2, 3, 5])
+TABLES = {"breast_cancer": load_breast_cancer, "digits": load_digits, "iris": load_iris, "wine": load_wine}
+TIGHT = {"tol": 1e-15, "max_iter": 20_000}
+"""An error of 1e-15 in the objective is one of about 1e-7 in coefficients of unit curvature."""
+
+
+def problem(k=3, n=150, d=4, seed=0):
+    """Overlapping classes, so that the optimum is finite without a penalty; and weights that are all different."""
+    rng = np.random.default_rng(seed)
+    X = rng.normal(size=(n, d))
+    y = (X @ rng.normal(size=(d, k)) + rng.gumbel(size=(n, k))).argmax(axis=1)
+    assert len(np.unique(y)) == k
+    return X, y, rng.exponential(size=n)
+
+
+def tight(solver="lbfgs", alpha=0.05, **options):
+    """A classifier that stops close to the optimum."""
+    return CrossEntropyClassifier(solver=solver, alpha=alpha, **(TIGHT | options))
+
+
+def reference(X, y, weights=None, alpha=0.05, fit_intercept=True):
+    """scikit-learn's optimum of the same objective: class weights are part of `weights`."""
+    weights = np.ones(len(y)) if weights is None else weights
+    C = np.inf if alpha == 0 else 1 / (alpha * weights.sum())
+    model = LogisticRegression(C=C, solver="newton-cholesky", tol=1e-10, max_iter=1000, fit_intercept=fit_intercept)
+    return model.fit(X, y, weights)
+
+
+def objective(model, X, y, alpha, weights=None):
+    """The penalised weighted mean loss of a fitted model, from its logits."""
+    z = model.decision_function(X)
+    z = np.column_stack([np.zeros(len(z)), z]) if z.ndim == 1 else z
+    codes = np.searchsorted(model.classes_, y)
+    losses = -special.log_softmax(z, axis=1)[np.arange(len(y)), codes]
+    return np.average(losses, weights=weights) + alpha / 2 * np.sum(model.coef_**2)
+
+
+def assert_same_fit(a, b, atol=1e-6):
+    """The same classes, coefficients and intercepts."""
+    assert_array_equal(a.classes_, b.classes_)
+    assert_allclose(a.coef_, b.coef_, rtol=0, atol=atol)
+    assert_allclose(a.intercept_, b.intercept_, rtol=0, atol=atol)
+
+
+# What is fitted
+
+
+@all_solvers
+@all_sizes
+@pytest.mark.parametrize("fit_intercept", [True, False])
+@pytest.mark.parametrize("weighted", [True, False])
+def test_optimum_is_that_of_logistic_regression(solver, k, fit_intercept, weighted):
+    """The same objective as LogisticRegression(C=1 / (alpha * S)), so the same coefficients."""
+    X, y, s = problem(k)
+    s = s if weighted else None
+    model = tight(solver, fit_intercept=fit_intercept).fit(X, y, s)
+    assert_same_fit(model, reference(X, y, s, fit_intercept=fit_intercept))
+    assert model.coef_.shape == ((1, 4) if k == 2 else (k, 4))
+    assert model.intercept_.shape == model.coef_.shape[:1]
+    assert model.converged_
+
+
+@all_solvers
+@all_sizes
+@pytest.mark.parametrize("class_weight", [{0: 0.3, 1: 2.5}, {0: 40.0, 1: 40.0, 2: 70.0}, "balanced"], ids=str)
+def test_class_weight_is_a_weight_of_rows(solver, k, class_weight):
+    """A class's weight multiplies its rows' weights, and counts in S; "balanced" is scikit-learn's."""
+    X, y, s = problem(k)
+    model = tight(solver, class_weight=class_weight).fit(X, y, s)
+    if class_weight == "balanced":
+        # rows repeated as often as they weigh, so that scikit-learn's count of rows is a sum of weights
+        often = np.rint(s * 1e5).astype(int)
+        by_class = compute_class_weight("balanced", classes=np.arange(k), y=np.repeat(y, often))
+        tolerance = 1e-4
+    else:
+        by_class = np.array([class_weight.get(c, 1.0) for c in range(k)])
+        tolerance = 1e-6
+    assert_same_fit(model, reference(X, y, s * by_class[y]), tolerance)
+    assert_same_fit(model, tight(solver).fit(X, y, s * by_class[y]), tolerance)
+
+
+@all_solvers
+@all_sizes
+def test_weight_is_repetition(solver, k):
+    """A row of weight 3 is three rows."""
+    X, y, _ = problem(k)
+    often = np.random.default_rng(1).integers(1, 5, size=len(y))
+    repeated = tight(solver).fit(np.repeat(X, often, axis=0), np.repeat(y, often))
+    assert_same_fit(tight(solver).fit(X, y, often), repeated)
+
+
+@all_solvers
+def test_zero_weight_is_absence(solver):
+    """A row of weight zero is not there, whatever it holds."""
+    X, y, s = problem()
+    gone = np.random.default_rng(2).random(len(y)) < 0.3
+    wild = np.where(gone[:, None], 1e6, X)
+    assert_same_fit(tight(solver).fit(wild, y, np.where(gone, 0, s)), tight(solver).fit(X[~gone], y[~gone], s[~gone]))
+
+
+@all_solvers
+@pytest.mark.parametrize("scale", [1e-6, 1e6])
+def test_scale_of_weights_does_not_matter(solver, scale):
+    """The objective is a mean: all weights times a number is the same problem."""
+    X, y, s = problem()
+    assert_same_fit(tight(solver).fit(X, y, scale * s), tight(solver).fit(X, y, s))
+
+
+@all_solvers
+@all_sizes
+@pytest.mark.parametrize("e", [0.1, 0.6])
+def test_label_smoothing_is_a_fit_to_soft_targets(solver, k, e):
+    """Smoothing is each row repeated with every class, weighted by its smoothed target."""
+    X, y, s = problem(k)
+    model = tight(solver, label_smoothing=e).fit(X, y, s)
+    soft = (1 - e) * np.eye(k)[y] + e / k
+    oracle = reference(np.repeat(X, k, axis=0), np.tile(np.arange(k), len(y)), (s[:, None] * soft).ravel())
+    assert_same_fit(model, oracle)
+
+
+@all_solvers
+@all_sizes
+def test_order_of_classes_permutes_rows(solver, k):
+    """Renaming the classes so that they sort otherwise permutes the coefficients."""
+    X, y, s = problem(k)
+    model, reverse = tight(solver).fit(X, y, s), tight(solver).fit(X, -y, s)
+    if k == 2:
+        assert_allclose(reverse.coef_, -model.coef_, atol=1e-6)
+    else:
+        assert_allclose(reverse.coef_, model.coef_[::-1], atol=1e-6)
+    assert_array_equal(reverse.predict(X), -model.predict(X))
+
+
+@all_sizes
+def test_intercepts_and_coefficients_are_centred(k):
+    """Of the solutions that differ by a shift common to all classes, the one that sums to zero; also without penalty."""
+    X, y, s = problem(k)
+    for alpha in (0.0, 0.05):
+        model = tight(alpha=alpha).fit(X, y, s)
+        if k > 2:
+            assert_allclose(model.intercept_.sum(), 0, atol=1e-9)
+            assert_allclose(model.coef_.sum(axis=0), 0, atol=1e-9)
+
+
+# Data of any kind
+
+
+@all_solvers
+@all_sizes
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_sparse_is_dense(solver, k, dtype):
+    """The same fit for CSR, other sparse formats and dense, with many columns of zeros."""
+    X, y, s = problem(k, d=6)
+    X = np.where(np.abs(X) < 0.7, 0, X).astype(dtype)
+    options = {} if dtype == np.float64 else {"tol": 1e-8}
+    dense = tight(solver, **options).fit(X, y, s)
+    for form in (sparse.csr_array, sparse.csr_matrix, sparse.csc_array, sparse.coo_array):
+        model = tight(solver, **options).fit(form(X), y, s)
+        assert model.coef_.dtype == dtype
+        assert_same_fit(model, dense, 1e-6 if dtype == np.float64 else 2e-3)
+        assert_allclose(model.predict_proba(form(X)), model.predict_proba(X), rtol=1e-5 if dtype == np.float32 else 1e-12)
+
+
+def test_sparse_with_long_indices():
+    """CSR with 64-bit indices, as SciPy makes them for large tables."""
+    X, y, _ = problem()
+    long = sparse.csr_array(X)
+    long.indices, long.indptr = long.indices.astype(np.int64), long.indptr.astype(np.int64)
+    assert_same_fit(tight().fit(long, y), tight().fit(X, y))
+
+
+@all_solvers
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_memory_layout_does_not_matter(solver, dtype):
+    """C and Fortran order, strides and read-only memory; and nothing given is changed."""
+    X, y, s = problem()
+    X = X.astype(dtype)
+    expected = CrossEntropyClassifier(solver=solver).fit(X, y, s)
+    wide = np.zeros((2 * len(X), 12), dtype)
+    wide[::2, ::3] = X
+    for layout in (np.ascontiguousarray(X), np.asfortranarray(X), wide[::2, ::3], X[::-1][::-1]):
+        given = [layout, y.copy(), s.copy()]
+        kept = [a.copy() for a in given]
+        for array in given:
+            array.flags.writeable = False
+        model = CrossEntropyClassifier(solver=solver).fit(*given)
+        assert_same_fit(model, expected, 1e-3 if dtype == np.float32 else 1e-9)
+        assert_allclose(model.predict_proba(layout), expected.predict_proba(X), atol=1e-4)
+        for array, before in zip(given, kept, strict=True):
+            assert_array_equal(array, before)
+
+
+@all_solvers
+@all_sizes
+def test_dtype_is_kept(solver, k):
+    """float32 in, float32 out, close to float64; everything else is float64."""
+    X, y, s = problem(k)
+    double = CrossEntropyClassifier(solver=solver, alpha=0.05).fit(X, y, s)
+    single = clone(double).fit(X.astype(np.float32), y, s.astype(np.float32))
+    for name in ("decision_function", "predict_proba", "predict_log_proba"):
+        assert getattr(single, name)(X.astype(np.float32)).dtype == np.float32
+        assert getattr(double, name)(X).dtype == np.float64
+    assert single.coef_.dtype == single.intercept_.dtype == np.float32
+    assert double.coef_.dtype == double.intercept_.dtype == np.float64
+    assert_allclose(single.predict_proba(X.astype(np.float32)), double.predict_proba(X), atol=3e-3)
+    assert clone(double).fit((10 * X).astype(int), y).coef_.dtype == np.float64
+
+
+@pytest.mark.parametrize("k", [2, 3])
+@pytest.mark.parametrize(
+    "labels",
+    [
+        np.array(["b", "a", "long name"]),
+        np.array(["b", "a", "c"], dtype=object),
+        np.array([-7, 0, 3]),
+        np.array([2.0, 1.0, 0.0]),
+        np.array([250, 0, 9], dtype=np.uint8),
+        np.array([True, False]),
+    ],
+    ids=lambda labels: f"{labels.dtype}",
+)
+def test_labels_of_any_kind(labels, k):
+    """Classes are found, sorted and given back in the labels' own type."""
+    if k > len(labels):
+        pytest.skip("bools are two")
+    X, codes, s = problem(k)
+    y = labels[codes]
+    model = CrossEntropyClassifier().fit(X, y, s)
+    assert_array_equal(model.classes_, np.unique(y))
+    assert model.predict(X).dtype == y.dtype
+    assert_same_fit(model, CrossEntropyClassifier().fit(X, np.searchsorted(model.classes_, y), s), np.inf) if False else None
+    assert np.mean(model.predict(X) == y) > 1.2 / k
+    assert model.score(X, y, s) == pytest.approx(np.average(model.predict(X) == y, weights=s))
+
+
+@pytest.mark.parametrize("dtype", ["category", "string", "object", "Int64", "boolean"])
+def test_labels_from_pandas(dtype):
+    """Series of pandas' own types, with an index that is not 0, 1, 2."""
+    X, codes, _ = problem(2)
+    values = codes if dtype == "Int64" else codes.astype(bool) if dtype == "boolean" else np.array(["no", "yes"])[codes]
+    y = pd.Series(values, dtype=dtype, index=np.arange(len(codes))[::-1] + 10)
+    model = CrossEntropyClassifier().fit(X, y)
+    assert_array_equal(model.classes_, np.unique(values))
+    assert_array_equal(model.coef_, CrossEntropyClassifier().fit(X, codes).coef_)
+
+
+def test_lists_are_arrays():
+    """Plain lists of numbers and labels."""
+    X, y, s = problem()
+    model = CrossEntropyClassifier().fit(X.tolist(), y.tolist(), s.tolist())
+    assert_array_equal(model.coef_, CrossEntropyClassifier().fit(X, y, s).coef_)
+
+
+# What a fitted classifier answers
+
+
+@all_sizes
+def test_answers_agree(k):
+    """predict, predict_proba, predict_log_proba and decision_function are one model."""
+    X, y, s = problem(k)
+    model = CrossEntropyClassifier().fit(X, y, s)
+    z = model.decision_function(X)
+    assert z.shape == ((len(X),) if k == 2 else (len(X), k))
+    assert_allclose(z, np.squeeze(X @ model.coef_.T + model.intercept_), rtol=1e-12, atol=1e-12)
+    both = np.column_stack([np.zeros_like(z), z]) if k == 2 else z
+    assert_allclose(model.predict_proba(X), special.softmax(both, axis=1), rtol=1e-13)
+    assert_allclose(model.predict_log_proba(X), special.log_softmax(both, axis=1), rtol=1e-12, atol=1e-15)
+    assert_allclose(model.predict_proba(X).sum(axis=1), 1, rtol=1e-14)
+    assert_array_equal(model.predict(X), model.classes_[model.predict_proba(X).argmax(axis=1)])
+
+
+@all_sizes
+def test_answers_equal_logistic_regressions(k):
+    """Given the same coefficients, the answers are those of LogisticRegression."""
+    X, y, s = problem(k)
+    oracle = reference(X, y, s)
+    model = CrossEntropyClassifier().fit(X, y, s)
+    model.coef_, model.intercept_ = oracle.coef_, oracle.intercept_
+    for name in ("decision_function", "predict_proba", "predict_log_proba", "predict"):
+        assert_allclose(getattr(model, name)(X), getattr(oracle, name)(X), rtol=1e-12, atol=1e-14, err_msg=name)
+
+
+@all_sizes
+def test_log_proba_is_exact_where_proba_rounds_to_zero(k):
+    """Far out the probability is 0 or 1 in floating point; its logarithm comes from the logits and is finite."""
+    X, y, _ = problem(k)
+    model = CrossEntropyClassifier().fit(X, y)
+    far = 2000 * X[:20]
+    log_proba = model.predict_log_proba(far)
+    assert (model.predict_proba(far) == 0).any()
+    assert np.isfinite(log_proba).all()
+    z = model.decision_function(far)
+    both = np.column_stack([np.zeros_like(z), z]) if k == 2 else z
+    with mpmath.workdps(2000):
+        exact = [[v - mpmath.log(sum(map(mpmath.exp, row))) for v in map(mpmath.mpf, row)] for row in both.tolist()]
+        exact = np.array(exact, dtype=float)
+    assert_allclose(log_proba, exact, rtol=1e-14, atol=1e-300)
+
+
+def test_feature_names_are_kept_and_checked():
+    """Names come from a DataFrame; other names, or as many columns but fewer, are refused."""
+    X, y, _ = problem()
+    table = pd.DataFrame(X, columns=list("abcd"))
+    model = CrossEntropyClassifier().fit(table, y)
+    assert_array_equal(model.feature_names_in_, list("abcd"))
+    assert model.n_features_in_ == 4
+    with pytest.raises(ValueError, match="feature names should match"):
+        model.predict(table[list("badc")])
+    with pytest.raises(ValueError, match="feature names should match"):
+        model.predict(table[list("abc")])
+    with pytest.warns(UserWarning, match="does not have valid feature names"):
+        model.predict(X)
+
+
+# How a fit goes
+
+
+@all_solvers
+@all_sizes
+def test_loss_curve_goes_down(solver, k):
+    """The objective at the start and after each step, ending at the objective of the coefficients."""
+    X, y, s = problem(k)
+    model = CrossEntropyClassifier(solver=solver, alpha=0.05).fit(X, y, s)
+    assert len(model.loss_curve_) == model.n_iter_ + 1
+    assert all(after < before for before, after in pairwise(model.loss_curve_))
+    priors = np.bincount(y, s) / s.sum()
+    assert model.loss_curve_[0] == pytest.approx(special.entr(priors).sum(), rel=1e-12)
+    assert model.loss_curve_[-1] == pytest.approx(objective(model, X, y, 0.05, s), rel=1e-12)
+
+
+@all_solvers
+@pytest.mark.parametrize("tol", [1e-3, 1e-6, 1e-9])
+def test_tol_is_the_distance_to_the_minimum(solver, tol):
+    """The objective at the stop is above its minimum by about tol, in nats, and not by more than a few times that."""
+    X, y, s = problem(5, n=400, d=8)
+    model = CrossEntropyClassifier(solver=solver, alpha=0.01, tol=tol).fit(X, y, s)
+    minimum = objective(reference(X, y, s, alpha=0.01), X, y, 0.01, s)
+    assert objective(model, X, y, 0.01, s) - minimum < 20 * tol
+
+
+@all_solvers
+@all_sizes
+def test_tol_below_rounding_ends_all_the_same(solver, k):
+    """When the objective cannot change any more a fit is over, and converged, even for tol=0."""
+    X, y, s = problem(k)
+    model = CrossEntropyClassifier(solver=solver, alpha=0.05, tol=0.0, max_iter=2000).fit(X, y, s)
+    assert model.converged_
+    assert model.n_iter_ < 2000
+
+
+@all_solvers
+@all_sizes
+def test_warm_start_continues(solver, k):
+    """A second fit starts where the first one ended: no step or one more is left to do."""
+    X, y, s = problem(k)
+    model = CrossEntropyClassifier(solver=solver, alpha=0.05, warm_start=True).fit(X, y, s)
+    assert model.n_iter_ > 1
+    coef = model.coef_
+    model.fit(X, y, s)
+    assert model.n_iter_ <= 1
+    assert_allclose(model.coef_, coef, atol=1e-2)
+    cold = clone(model).set_params(warm_start=False).fit(X, y, s)
+    assert cold.n_iter_ > 1
+
+
+def test_warm_start_continues_an_unfinished_fit():
+    """Many fits of one step come to the same optimum."""
+    X, y, s = problem()
+    model = tight(max_iter=1, warm_start=True)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        for _ in range(12):
+            model.fit(X, y, s)
+    assert_same_fit(model, reference(X, y, s))
+
+
+@pytest.mark.parametrize("other", ["classes", "features", "intercept"])
+def test_warm_start_begins_anew_where_it_must(other):
+    """With other classes, features or without intercepts the last coefficients do not fit: they are not used."""
+    X, y, _ = problem()
+    model = CrossEntropyClassifier(warm_start=True).fit(X, y)
+    if other == "classes":
+        y = y + 1
+    elif other == "features":
+        X = X[:, :3]
+    else:
+        model.set_params(fit_intercept=False)
+    model.fit(X, y)
+    cold = CrossEntropyClassifier(fit_intercept=other != "intercept").fit(X, y)
+    assert_allclose(model.coef_, cold.coef_, atol=2e-2)
+
+
+@all_solvers
+def test_warns_once_when_max_iter_ends_it(solver):
+    """One ConvergenceWarning that names what to change; a fit that converges says nothing."""
+    X, y, _ = problem()
+    model = CrossEntropyClassifier(solver=solver, max_iter=2)
+    with pytest.warns(ConvergenceWarning, match="max_iter") as caught:
+        model.fit(X, y)
+    assert len(caught) == 1
+    assert caught[0].filename == __file__
+    assert not model.converged_
+    assert model.n_iter_ == 2
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert model.set_params(max_iter=10_000).fit(X, y).converged_
+
+
+def test_verbose_prints_a_line_for_each_step(capsys):
+    """Silent by default."""
+    X, y, _ = problem()
+    CrossEntropyClassifier().fit(X, y)
+    assert capsys.readouterr().out == ""
+    model = CrossEntropyClassifier(verbose=1).fit(X, y)
+    assert len(capsys.readouterr().out.splitlines()) == model.n_iter_ + 1
+
+
+# Data that solvers choke on
+
+
+@pytest.mark.parametrize("table", sorted(TABLES))
+def test_unscaled_tables_converge(table):
+    """Raw tables, alpha = 1/n: no warning, and no solver of scikit-learn finds an objective lower by more than 1e-6."""
+    X, y = TABLES[table](return_X_y=True)
+    alpha = 1 / len(y)
+    model = CrossEntropyClassifier(alpha=alpha).fit(X, y)
+    peers = [reference(X, y, alpha=alpha)]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        peers.append(LogisticRegression(max_iter=500).fit(X, y))
+    assert model.converged_
+    assert objective(model, X, y, alpha) <= min(objective(peer, X, y, alpha) for peer in peers) + 1e-6
+
+
+@all_sizes
+@pytest.mark.parametrize("columns", ["one 1e6", "one 1e-6", "all mixed"])
+def test_units_do_not_matter_without_penalty(k, columns):
+    """A feature in other units has a coefficient in other units, and nothing else changes."""
+    X, y, s = problem(k)
+    scale = {"one 1e6": [1, 1e6, 1, 1], "one 1e-6": [1, 1, 1e-6, 1], "all mixed": [1e6, 1e-6, 1e3, 1e-3]}[columns]
+    model = tight(alpha=0.0).fit(X, y, s)
+    rescaled = tight(alpha=0.0).fit(X * scale, y, s)
+    assert rescaled.n_iter_ <= model.n_iter_ + 1
+    assert_allclose(rescaled.coef_ * scale, model.coef_, atol=1e-6)
+    assert_allclose(rescaled.intercept_, model.intercept_, atol=1e-6)
+
+
+@all_sizes
+@pytest.mark.parametrize("alpha", [0.0, 0.05])
+def test_shifts_do_not_matter(k, alpha):
+    """A feature with another zero, a million standard deviations away, has the same coefficient."""
+    X, y, s = problem(k)
+    model = tight(alpha=alpha).fit(X, y, s)
+    shift = np.array([0, 1e6, -1e6, 1e3])
+    shifted = CrossEntropyClassifier(alpha=alpha, tol=1e-12).fit(X + shift, y, s)
+    assert shifted.n_iter_ <= model.n_iter_ + 2
+    assert_allclose(shifted.coef_, model.coef_, atol=1e-5)
+    assert_allclose(shifted.decision_function(X + shift), model.decision_function(X), atol=1e-4)
+
+
+@all_sizes
+def test_single_precision_data_far_from_zero(k):
+    """float32 years, temperatures in kelvin: converges without a warning to what float64 finds."""
+    X, y, s = problem(k)
+    X = (X * [1, 10, 0.1, 1] + [300, 2000, 10, -40]).astype(np.float32)
+    model = CrossEntropyClassifier(alpha=1e-3).fit(X, y, s)
+    double = clone(model).fit(X.astype(np.float64), y, s)
+    assert objective(model, X.astype(np.float64), y, 1e-3, s) == pytest.approx(double.loss_curve_[-1], abs=2e-5)
+
+
+@all_sizes
+@pytest.mark.parametrize("fit_intercept", [True, False])
+def test_constant_column(k, fit_intercept):
+    """A constant column is what the penalty makes of it: nothing beside an intercept."""
+    X, y, s = problem(k)
+    X = np.column_stack([X, np.full(len(X), 3.0), np.zeros(len(X))])
+    model = tight(fit_intercept=fit_intercept).fit(X, y, s)
+    assert_same_fit(model, reference(X, y, s, fit_intercept=fit_intercept))
+    if fit_intercept:
+        assert_allclose(model.coef_[:, 4], 0, atol=1e-7)
+    assert_array_equal(model.coef_[:, 5], 0)
+
+
+@all_sizes
+@pytest.mark.parametrize("alpha", [0.0, 1e-9, 0.05])
+@pytest.mark.parametrize("extra", ["constant", "duplicate", "collinear", "nearly collinear"])
+def test_redundant_columns_change_no_prediction_without_penalty(k, extra, alpha):
+    """Columns that add nothing do no harm, and with a penalty the optimum is still scikit-learn's."""
+    X, y, s = problem(k)
+    column = {
+        "constant": np.full(len(X), 5.0),
+        "duplicate": X[:, 1],
+        "collinear": X @ [1.0, -2.0, 0.5, 0.0],
+        "nearly collinear": X[:, 1] * (1 + 1e-13 * np.arange(len(X)) % 3),
+    }[extra]
+    wide = np.column_stack([X, column])
+    model = tight(alpha=alpha).fit(wide, y, s)
+    assert np.isfinite(model.coef_).all()
+    if alpha == 0.05:
+        assert_same_fit(model, reference(wide, y, s))
+    else:
+        narrow = tight(alpha=0.0).fit(X, y, s)
+        assert_allclose(model.predict_proba(wide), narrow.predict_proba(X), atol=1e-5)
+
+
+@all_sizes
+@pytest.mark.parametrize("container", [np.asarray, sparse.csr_array], ids=["dense", "sparse"])
+@pytest.mark.parametrize("alpha", [0.0, 0.01])
+def test_one_hot_tables(k, container, alpha):
+    """Indicators of every category beside an intercept: each group of columns sums to one."""
+    rng = np.random.default_rng(4)
+    categories = rng.integers(0, [3, 5, 8], size=(500, 3))
+    effects = rng.normal(size=(3, 8, k))
+    y = (effects[np.arange(3), categories].sum(axis=1) + rng.gumbel(size=(500, k))).argmax(axis=1)
+    X = OneHotEncoder(sparse_output=False).fit_transform(categories)
+    model = tight(alpha=alpha).fit(container(X), y)
+    if alpha:
+        assert_same_fit(model, reference(X, y, alpha=alpha))
+    else:
+        regular = OneHotEncoder(sparse_output=False, drop="first").fit_transform(categories)
+        oracle = reference(regular, y, alpha=0)
+        assert_allclose(model.predict_proba(X), oracle.predict_proba(regular), atol=1e-5)
+        assert np.abs(model.coef_).max() < 100
+
+
+@all_solvers
+@all_sizes
+def test_separable_data_without_penalty_end_finite(solver, k):
+    """The coefficients would grow for ever; tol is reached before, and the classes are told apart."""
+    rng = np.random.default_rng(5)
+    y = np.arange(60) % k
+    X = rng.normal(size=(60, 3)) + 20 * np.eye(max(3, k))[y][:, :3]
+    X += 20 * (y == 3)[:, None] - 20 * (y == 4)[:, None]
+    model = CrossEntropyClassifier(solver=solver, alpha=0.0).fit(X, y)
+    assert np.isfinite(model.coef_).all()
+    assert np.isfinite(model.intercept_).all()
+    assert objective(model, X, y, 0.0) < 2e-5
+    assert_array_equal(model.predict(X), y)
+
+
+@all_sizes
+@pytest.mark.parametrize("container", [np.asarray, sparse.csr_array], ids=["dense", "sparse"])
+def test_more_features_than_rows(k, container):
+    """A penalty makes the optimum unique where the rows do not."""
+    X, y, s = problem(k, n=50, d=400)
+    model = tight(alpha=0.02).fit(container(X), y, s)
+    assert_same_fit(model, reference(X, y, s, alpha=0.02))
+
+
+@all_sizes
+def test_more_features_than_rows_without_penalty(k):
+    """As for separable data: finite, converged, and right about every row."""
+    X, y, s = problem(k, n=50, d=400)
+    model = CrossEntropyClassifier(alpha=0.0).fit(X, y, s)
+    assert np.isfinite(model.coef_).all()
+    assert_array_equal(model.predict(X), y)
+
+
+@pytest.mark.parametrize("alpha", [0.0, 1e-5, 1e-2])
+def test_rare_class(alpha):
+    """One row in a thousand of the positive class."""
+    rng = np.random.default_rng(6)
+    X = rng.normal(size=(20_000, 3)) * [1, 100, 0.01]
+    y = rng.random(20_000) < special.expit(X @ [1.5, 0.005, 50] - 9)
+    assert 5 < y.sum() < 100
+    model = tight(alpha=alpha, tol=1e-13).fit(X, y)
+    oracle = reference(X, y, alpha=alpha)
+    assert objective(model, X, y, alpha) <= objective(oracle, X, y, alpha) + 1e-12
+
+
+def test_class_in_name_only():
+    """A class whose rows all weigh nothing gets no probability to speak of, and breaks nothing."""
+    X, y, s = problem(3)
+    weights = np.where(y == 1, 0, s)
+    model = CrossEntropyClassifier(alpha=0.05).fit(X, y, weights)
+    present = tight().fit(X[y != 1], y[y != 1], s[y != 1])
+    assert np.isfinite(model.coef_).all()
+    assert model.predict_proba(X)[:, 1].max() < 1e-3
+    assert_allclose(model.predict_proba(X)[:, [0, 2]], present.predict_proba(X), atol=0.1)
+
+
+@all_sizes
+def test_strong_penalty_gives_the_priors(k):
+    """As alpha grows the coefficients vanish and the intercepts give the weighted class frequencies."""
+    X, y, s = problem(k)
+    model = CrossEntropyClassifier(alpha=1e9).fit(X, y, s)
+    priors = np.bincount(y, s) / s.sum()
+    assert_allclose(model.predict_proba(X), np.tile(priors, (len(X), 1)), atol=1e-6)
+
+
+def test_many_classes():
+    """More classes than the exact model takes: the factored one finds scikit-learn's optimum too."""
+    X, y, s = problem(30, n=3000, d=40)
+    model = tight(alpha=0.01).fit(X, y, s)
+    oracle = reference(X, y, s, alpha=0.01)
+    assert_same_fit(model, oracle)
+
+
+# In scikit-learn's company
+
+
+def mixed_table():
+    """A DataFrame with numbers of odd scales and a column of words."""
+    rng = np.random.default_rng(7)
+    n = 200
+    table = pd.DataFrame(
+        {
+            "salary": rng.lognormal(11, 1, n),
+            "year": rng.integers(1950, 2020, n),
+            "colour": rng.choice(["red", "green", "blue"], n),
+        }
+    )
+    score = np.log(table["salary"]) - 11 + (table["colour"] == "red") + rng.logistic(size=n)
+    return table, np.where(score > 0, "buys", "leaves")
+
+
+def test_pipeline_on_a_data_frame():
+    """Scaler and encoder in front; the names of their columns arrive at the classifier."""
+    table, y = mixed_table()
+    columns = ColumnTransformer(
+        [("numbers", StandardScaler(), ["salary", "year"]), ("words", OneHotEncoder(sparse_output=False), ["colour"])]
+    ).set_output(transform="pandas")
+    pipeline = make_pipeline(columns, CrossEntropyClassifier(alpha=1e-3)).fit(table, y)
+    names = ["numbers__salary", "numbers__year", "words__colour_blue", "words__colour_green", "words__colour_red"]
+    assert_array_equal(pipeline[-1].feature_names_in_, names)
+    assert_array_equal(pipeline.classes_, ["buys", "leaves"])
+    oracle = reference(columns.transform(table), y, alpha=1e-3)
+    assert_allclose(pipeline.predict_proba(table), oracle.predict_proba(columns.transform(table)), atol=1e-3)
+
+
+def test_scaler_in_front_changes_little_but_the_units():
+    """The pipeline with a scaler and the bare classifier fit the same model when nothing is penalised."""
+    X, y = load_iris(return_X_y=True)
+    X, y = X[:, :2], y
+    scaled = make_pipeline(StandardScaler(), tight(alpha=0.0)).fit(X, y)
+    assert_allclose(scaled.predict_proba(X), tight(alpha=0.0).fit(X, y).predict_proba(X), atol=1e-6)
+
+
+def test_grid_search_over_alpha():
+    """scikit-learn's search, with its scorer and with ours, agrees with itself."""
+    X, y = load_wine(return_X_y=True)
+    grid = {"alpha": [1e-4, 1e-2, 1.0]}
+    search = GridSearchCV(CrossEntropyClassifier(), grid, scoring=neg_cross_entropy, cv=3).fit(X, y)
+    other = GridSearchCV(CrossEntropyClassifier(), grid, scoring="neg_log_loss", cv=3).fit(X, y)
+    assert_allclose(search.cv_results_["mean_test_score"], other.cv_results_["mean_test_score"], rtol=1e-10)
+    assert search.best_params_ == other.best_params_
+    assert np.isfinite(search.cv_results_["mean_test_score"]).all()
+
+
+def test_clone_copies_the_parameters():
+    """clone, get_params and set_params carry every parameter, and nothing fitted."""
+    model = CrossEntropyClassifier(alpha=0.3, class_weight={0: 2.0}, solver="gradient_descent", learning_rate=0.1)
+    X, y, _ = problem(2)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        copy = clone(model.fit(X, y))
+    assert copy.get_params() == model.get_params()
+    assert not hasattr(copy, "coef_")
+    assert repr(copy) == repr(model)
+
+
+@all_solvers
+@all_sizes
+def test_pickle_keeps_the_answers(solver, k):
+    """A fitted classifier goes through pickle, to other processes and to disk."""
+    X, y, s = problem(k)
+    model = CrossEntropyClassifier(solver=solver, alpha=0.05, warm_start=True).fit(X, y, s)
+    copy = pickle.loads(pickle.dumps(model))
+    assert_array_equal(copy.predict_proba(X), model.predict_proba(X))
+    assert copy.fit(X, y, s).n_iter_ <= 1
+
+
+# The same bits
+
+
+@all_solvers
+def test_same_call_same_bits(solver):
+    """Without a random_state as with one, a fit repeated gives the same bits."""
+    X, y, s = problem(5)
+    for random_state in (None, 3):
+        make = lambda: CrossEntropyClassifier(solver=solver, alpha=0.05, random_state=random_state)  # noqa: B023, E731
+        assert_array_equal(make().fit(X, y, s).coef_, make().fit(X, y, s).coef_)
+
+
+@pytest.mark.parametrize("size", [(20_000, 100, 10), (3000, 20, 4)], ids=["threads pay", "threads do not pay"])
+def test_number_of_threads_does_not_change_a_bit(size):
+    """Sums are taken in an order that the data alone decides; BLAS works with one thread inside."""
+    n, d, k = size
+    X, y, s = problem(k, n, d)
+    fits = []
+    for threads in (1, 2):
+        with threadpool_limits(threads, user_api="blas"):
+            fits.append(CrossEntropyClassifier().fit(X, y, s))
+    assert_array_equal(fits[0].coef_, fits[1].coef_)
+    assert_array_equal(fits[0].loss_curve_, fits[1].loss_curve_)
+
+
+def test_random_state_chooses_rows_not_results():
+    """The rows that a model of the Hessian looks at change the path, not the optimum."""
+    X, y, _ = problem(8, n=12_000, d=60)
+    fits = [CrossEntropyClassifier(alpha=1e-3, tol=1e-12, random_state=seed).fit(X, y) for seed in (0, 1)]
+    assert_same_fit(*fits, 1e-4)
+
+
+# Bad input
+
+
+@pytest.mark.parametrize(
+    ("options", "error", "message"),
+    [
+        ({"solver": "lbgfs"}, ValueError, "Unknown solver 'lbgfs'; use one of 'auto'"),
+        ({"alpha": -1.0}, ValueError, r"alpha must be in \[0, inf\), got -1.0"),
+        ({"alpha": np.nan}, ValueError, "alpha must be"),
+        ({"alpha": np.inf}, ValueError, "alpha must be"),
+        ({"alpha": "1"}, TypeError, "alpha must be a number"),
+        ({"alpha": True}, TypeError, "alpha must be a number"),
+        ({"label_smoothing": 1.0}, ValueError, r"label_smoothing must be in \[0, 1\), got 1.0"),
+        ({"label_smoothing": -0.1}, ValueError, "label_smoothing must be"),
+        ({"tol": -1e-6}, ValueError, "tol must be"),
+        ({"tol": np.nan}, ValueError, "tol must be"),
+        ({"max_iter": 0}, ValueError, "max_iter must be"),
+        ({"max_iter": 10.0}, TypeError, "max_iter must be an integer"),
+        ({"momentum": 1.0}, ValueError, "momentum must be"),
+        ({"learning_rate": 0.0}, ValueError, "learning_rate must be"),
+        ({"fit_intercept": "yes"}, TypeError, "fit_intercept must be True or False"),
+        ({"warm_start": 1}, TypeError, "warm_start must be True or False"),
+        ({"class_weight": "balance"}, ValueError, "Unknown class_weight 'balance'"),
+        ({"class_weight": {"a": 1.0}}, ValueError, "class_weight has no class in common"),
+        ({"class_weight": {0: -1.0}}, ValueError, "class_weight must be finite, non-negative"),
+        ({"class_weight": {0: 0.0, 1: 0.0, 2: 0.0}}, ValueError, "class_weight"),
+        ({"class_weight": [1.0, 2.0]}, ValueError, "class_weight must have 3 weights"),
+    ],
+    ids=str,
+)
+def test_bad_parameter_is_named(options, error, message):
+    """A parameter out of its range is an error at fit that says which range, and what was got."""
+    X, y, _ = problem()
+    with pytest.raises(error, match=message):
+        CrossEntropyClassifier(**options).fit(X, y)
+
+
+@pytest.mark.parametrize(
+    ("change", "error", "message"),
+    [
+        (lambda X, y, s: (X[:-1], y, s), ValueError, "inconsistent numbers of samples"),
+        (lambda X, y, s: (X[:, 0], y, s), ValueError, "Expected 2D array"),
+        (lambda X, y, s: (X[:0], y[:0], None), ValueError, "minimum of 1 is required"),
+        (lambda X, y, s: (np.where(X > 2, np.nan, X), y, s), ValueError, "NaN"),
+        (lambda X, y, s: (np.where(X > 2, np.inf, X), y, s), ValueError, "infinity"),
+        (lambda X, y, s: (X, np.ones_like(y), s), ValueError, "at least two classes, got one class, 1"),
+        (lambda X, y, s: (X, X[:, 0], s), ValueError, "continuous"),
+        (lambda X, y, s: (X, np.where(y > 1, np.nan, y), s), ValueError, "NaN"),
+        (lambda X, y, s: (X, sparse.csr_array(y[:, None]), s), TypeError, "sparse|Sparse"),
+        (lambda X, y, s: (X, y, s[:-1]), ValueError, r"sample_weight must have shape \(150,\), got \(149,\)"),
+        (lambda X, y, s: (X, y, s - s.max()), ValueError, "sample_weight must not be negative"),
+        (lambda X, y, s: (X, y, 0 * s), ValueError, "sample_weight sums to zero"),
+        (lambda X, y, s: (X, y, s * np.nan), ValueError, "sample_weight must be finite"),
+        (lambda X, y, s: (X.astype(complex), y, s), ValueError, "Complex data not supported"),
+    ],
+    ids=range(14),
+)
+def test_bad_data_is_refused(change, error, message):
+    """One clear error, and the estimator is not half fitted."""
+    model = CrossEntropyClassifier()
+    with pytest.raises(error, match=message):
+        model.fit(*change(*problem()))
+    assert not hasattr(model, "coef_")
+
+
+def test_weights_that_cancel_are_refused():
+    """Class weights and sample weights that leave no row."""
+    X, y, _ = problem(2)
+    with pytest.raises(ValueError, match="every row the weight zero"):
+        CrossEntropyClassifier(class_weight={0: 0.0}).fit(X, y, sample_weight=(y == 0).astype(float))
+
+
+def test_a_failed_fit_leaves_the_last_one():
+    """A second fit that is refused does not spoil the first."""
+    X, y, _ = problem()
+    model = CrossEntropyClassifier().fit(X, y)
+    before = model.predict_proba(X)
+    with pytest.raises(ValueError, match="one class"):
+        model.fit(X, np.zeros(len(y)))
+    assert_array_equal(model.predict_proba(X), before)

@@ -1,0 +1,14 @@
+"""scikit-learn's own checks of an estimator, dense and sparse, for every solver: no check is expected to fail."""
+
+import pytest
+from sklearn.utils.estimator_checks import parametrize_with_checks
+
+from skce import CrossEntropyClassifier
+from skce.solvers import SOLVERS
+
+
+@parametrize_with_checks([CrossEntropyClassifier(solver=solver) for solver in sorted(SOLVERS)])
+@pytest.mark.filterwarnings("ignore:'gradient_descent' stopped")  # the checks' tables are not scaled, and it says so
+def test_scikit_learn_check(estimator, check):
+    """An estimator does what every tool of scikit-learn relies on."""
+    check(estimator)
