@@ -29,4 +29,5 @@ copybutton_prompt_is_regexp = True
 html_theme = "pydata_sphinx_theme"
 html_title = f"skce {release}"
 html_theme_options = {"navigation_with_keys": False, "secondary_sidebar_items": ["page-toc"]}
+html_sidebars = {"*": []}  # the pages have no subpages; those of the API, in generated/, keep their list
 html_show_sourcelink = False

@@ -204,7 +204,7 @@ def _checked(
     unknown = None
     if targets.dtype.kind != "f" and handle_unknown != "error" and targets.min() < 0:
         unknown = targets == _targets.UNKNOWN
-        targets = np.where(unknown, 0, targets)
+        targets[unknown] = 0
         if handle_unknown == "ignore":
             weights = validation.check_some_known(np.where(unknown, 0.0, 1.0 if weights is None else weights))
     return Case(
@@ -236,5 +236,5 @@ def _positive_column(outputs: NDArray[Any], labels: Any, pos_label: Any, from_lo
     positive, negative = (0, 1) if first else (1, 0)
     if from_logits:
         return outputs[:, positive] - outputs[:, negative]
-    validation.explain_probabilities(outputs, hint=" Logits? Pass from_logits=True.")
+    validation.check_probabilities(outputs, hint=" Logits? Pass from_logits=True.")
     return outputs[:, positive]

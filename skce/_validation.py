@@ -21,6 +21,7 @@ from sklearn.utils.validation import (
     validate_data,
 )
 
+from skce import _kernels as kernels
 from skce import _targets
 
 __all__ = ["BaseScorer", "check_is_fitted", "check_response_method", "get_response_values"]
@@ -154,14 +155,22 @@ def _shapes(arrays: Mapping) -> str:
     return " and ".join(str(array.shape) for array in arrays.values())
 
 
-def explain_probabilities(p: np.ndarray, name: str = "y_proba", hint: str = "") -> None:
-    """Raise for the first row of (n, k) or (n,) that is not made of probabilities; do nothing if all are."""
+def check_probabilities(p: np.ndarray, name: str = "y_proba", hint: str = "") -> None:
+    """Raise for the first row of (n, k) or (n,) that is not made of probabilities that sum to 1. Block by block."""
+    size = kernels.block_rows(p.shape[1] if p.ndim == 2 else 1)
+    for start in range(0, len(p), size):
+        block = p[start : start + size].astype(np.float64 if p.dtype.kind != "f" else p.dtype, copy=False)
+        good = kernels.are_distributions(block, SUM_TOLERANCE) if p.ndim == 2 else kernels.are_probabilities(block)
+        if not good:
+            _explain_probabilities(block, start, name, hint)
+
+
+def _explain_probabilities(p: np.ndarray, start: int, name: str, hint: str) -> None:
+    """The slow, exact check of a block that the fast one did not pass."""
     bad = ~((p >= 0) & (p <= 1))
     if bad.any():
-        row = int(np.argwhere(bad)[0][0])
-        value = p[bad][0]
-        what = f"row {row} has {value:g}"
-        if not np.isfinite(value):
+        what = f"row {start + int(np.argwhere(bad)[0][0])} has {p[bad][0]:g}"
+        if not np.isfinite(p[bad][0]):
             raise ValueError(f"{name} must be finite: {what}.")
         raise ValueError(f"{name} must hold probabilities in [0, 1]: {what}.{hint}")
     if p.ndim == 2:
@@ -169,7 +178,7 @@ def explain_probabilities(p: np.ndarray, name: str = "y_proba", hint: str = "") 
         off = ~(np.abs(sums - 1) <= SUM_TOLERANCE)
         if off.any():
             row = int(np.flatnonzero(off)[0])
-            raise ValueError(f"Rows of {name} must sum to 1: row {row} sums to {sums[row]:.6g}.{hint}")
+            raise ValueError(f"Rows of {name} must sum to 1: row {start + row} sums to {sums[row]:.6g}.{hint}")
 
 
 def explain_logits(z: np.ndarray) -> NoReturn:
@@ -219,10 +228,12 @@ def check_target_values(targets: np.ndarray, outputs: np.ndarray, n_codes: int |
             raise ValueError(f"Class codes must be in 0..{n_codes - 1}, got {targets.min()} to {targets.max()}.")
         return targets.astype(np.intp, copy=False)
     targets = check_floats("targets", targets).astype(outputs.dtype, copy=False)
-    bad = ~((targets >= 0) & (targets <= 1))
-    if n_codes is not None:
-        bad &= ~np.isnan(targets)
-    if bad.any():
+    if n_codes is None:
+        inside = targets.min() >= 0 and targets.max() <= 1
+    else:  # fmin and fmax pass over nan
+        inside = not (np.fmin.reduce(targets, axis=None) < 0 or np.fmax.reduce(targets, axis=None) > 1)
+    if not inside:
+        bad = ~((targets >= 0) & (targets <= 1)) & (n_codes is None or ~np.isnan(targets))
         row = int(np.argwhere(bad)[0][0])
         raise ValueError(f"targets must be in [0, 1]: row {row} has {targets[bad][0]:g}.")
     return targets
@@ -337,7 +348,7 @@ def check_target_distributions(y_true: Any, classes: np.ndarray | None, n_column
         classes = np.arange(n_columns) if names is None else names
     elif names is not None:
         targets = targets[:, match_columns(names, classes, "y_true")]
-    explain_probabilities(targets, "y_true")
+    check_probabilities(targets, "y_true")
     return (targets if targets.dtype.kind == "f" else targets.argmax(axis=1)), classes
 
 

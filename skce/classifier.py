@@ -86,7 +86,7 @@ class CrossEntropyClassifier(ClassifierMixin, BaseEstimator):
     >>> classifier.predict(X[:3]), classifier.converged_
     (array([0, 0, 0]), True)
     >>> classifier.predict_proba(X[:1]).round(5)
-    array([[9.9989e-01, 1.1000e-04, 0.0000e+00]])
+    array([[9.9953e-01, 9.0000e-05, 3.8000e-04]])
     """
 
     def __init__(

@@ -177,7 +177,7 @@ def _measure(
     def checked(*blocks: NDArray[Any]) -> NDArray[Any]:
         for name, block, whole in zip(distributions, blocks, rows, strict=True):
             if not kernels.are_distributions(block, validation.SUM_TOLERANCE):
-                validation.explain_probabilities(whole, name)
+                validation.check_probabilities(whole, name)
         return kernel(*blocks)
 
     out = np.empty(len(rows[0]), dtype=rows[0].dtype)

@@ -173,7 +173,7 @@ class Loss(ABC):
         else:
             good = kernels.are_distributions(block, validation.SUM_TOLERANCE)
         if not good:
-            validation.explain_probabilities(proba, hint=" For logits, pass from_logits=True or use Loss.value.")
+            validation.check_probabilities(proba, hint=" For logits, pass from_logits=True or use Loss.value.")
 
     @abstractmethod
     def block(self, targets: NDArray[Any], logits: NDArray[Any], gradient: NDArray[Any] | None = None) -> NDArray[Any]:

@@ -45,11 +45,11 @@ def tight(solver="lbfgs", alpha=0.05, **options):
     return CrossEntropyClassifier(solver=solver, alpha=alpha, **(TIGHT | options))
 
 
-def reference(X, y, weights=None, alpha=0.05, fit_intercept=True):
+def reference(X, y, weights=None, alpha=0.05, fit_intercept=True, tol=1e-10):
     """scikit-learn's optimum of the same objective: class weights are part of `weights`."""
     weights = np.ones(len(y)) if weights is None else weights
     C = np.inf if alpha == 0 else 1 / (alpha * weights.sum())
-    model = LogisticRegression(C=C, solver="newton-cholesky", tol=1e-10, max_iter=1000, fit_intercept=fit_intercept)
+    model = LogisticRegression(C=C, solver="newton-cholesky", tol=tol, max_iter=1000, fit_intercept=fit_intercept)
     return model.fit(X, y, weights)
 
 
@@ -60,6 +60,14 @@ def objective(model, X, y, alpha, weights=None):
     codes = np.searchsorted(model.classes_, y)
     losses = -special.log_softmax(z, axis=1)[np.arange(len(y)), codes]
     return np.average(losses, weights=weights) + alpha / 2 * np.sum(model.coef_**2)
+
+
+def exact_log_proba(logits):
+    """Logarithms of the probabilities of logits, (n,) or (n, k), through thousands of digits."""
+    both = np.column_stack([np.zeros_like(logits), logits]) if logits.ndim == 1 else logits
+    with mpmath.workdps(5000):
+        rows = [[mpmath.mpf(z) for z in row] for row in both.tolist()]
+        return np.array([[float(z - mpmath.log(mpmath.fsum(map(mpmath.exp, row)))) for z in row] for row in rows])
 
 
 def assert_same_fit(a, b, atol=1e-6):
@@ -95,15 +103,18 @@ def test_class_weight_is_a_weight_of_rows(solver, k, class_weight):
     X, y, s = problem(k)
     model = tight(solver, class_weight=class_weight).fit(X, y, s)
     if class_weight == "balanced":
-        # rows repeated as often as they weigh, so that scikit-learn's count of rows is a sum of weights
-        often = np.rint(s * 1e5).astype(int)
-        by_class = compute_class_weight("balanced", classes=np.arange(k), y=np.repeat(y, often))
-        tolerance = 1e-4
+        by_class = s.sum() / (k * np.bincount(y, s))
     else:
         by_class = np.array([class_weight.get(c, 1.0) for c in range(k)])
-        tolerance = 1e-6
-    assert_same_fit(model, reference(X, y, s * by_class[y]), tolerance)
-    assert_same_fit(model, tight(solver).fit(X, y, s * by_class[y]), tolerance)
+    assert_same_fit(model, reference(X, y, s * by_class[y]))
+    assert_same_fit(model, tight(solver).fit(X, y, s * by_class[y]))
+
+
+def test_balanced_is_scikit_learns():
+    """Without sample weights, scikit-learn's function gives the weights."""
+    X, y, _ = problem()
+    by_class = dict(enumerate(compute_class_weight("balanced", classes=np.arange(3), y=y)))
+    assert_same_fit(tight(class_weight="balanced").fit(X, y), tight(class_weight=by_class).fit(X, y), 1e-9)
 
 
 @all_solvers
@@ -179,13 +190,15 @@ def test_sparse_is_dense(solver, k, dtype):
     """The same fit for CSR, other sparse formats and dense, with many columns of zeros."""
     X, y, s = problem(k, d=6)
     X = np.where(np.abs(X) < 0.7, 0, X).astype(dtype)
-    options = {} if dtype == np.float64 else {"tol": 1e-8}
+    options = {} if dtype == np.float64 else {"tol": 1e-7}
     dense = tight(solver, **options).fit(X, y, s)
     for form in (sparse.csr_array, sparse.csr_matrix, sparse.csc_array, sparse.coo_array):
         model = tight(solver, **options).fit(form(X), y, s)
         assert model.coef_.dtype == dtype
         assert_same_fit(model, dense, 1e-6 if dtype == np.float64 else 2e-3)
-        assert_allclose(model.predict_proba(form(X)), model.predict_proba(X), rtol=1e-5 if dtype == np.float32 else 1e-12)
+        assert_allclose(
+            model.predict_proba(form(X)), model.predict_proba(X), rtol=1e-5 if dtype == np.float32 else 1e-12
+        )
 
 
 def test_sparse_with_long_indices():
@@ -255,7 +268,7 @@ def test_labels_of_any_kind(labels, k):
     model = CrossEntropyClassifier().fit(X, y, s)
     assert_array_equal(model.classes_, np.unique(y))
     assert model.predict(X).dtype == y.dtype
-    assert_same_fit(model, CrossEntropyClassifier().fit(X, np.searchsorted(model.classes_, y), s), np.inf) if False else None
+    assert_array_equal(model.coef_, CrossEntropyClassifier().fit(X, np.unique(y, return_inverse=True)[1], s).coef_)
     assert np.mean(model.predict(X) == y) > 1.2 / k
     assert model.score(X, y, s) == pytest.approx(np.average(model.predict(X) == y, weights=s))
 
@@ -312,16 +325,22 @@ def test_log_proba_is_exact_where_proba_rounds_to_zero(k):
     """Far out the probability is 0 or 1 in floating point; its logarithm comes from the logits and is finite."""
     X, y, _ = problem(k)
     model = CrossEntropyClassifier().fit(X, y)
-    far = 2000 * X[:20]
-    log_proba = model.predict_log_proba(far)
-    assert (model.predict_proba(far) == 0).any()
+    proba, log_proba = model.predict_proba(2000 * X[:20]), model.predict_log_proba(2000 * X[:20])
+    assert (proba == 0).any()
     assert np.isfinite(log_proba).all()
-    z = model.decision_function(far)
-    both = np.column_stack([np.zeros_like(z), z]) if k == 2 else z
-    with mpmath.workdps(2000):
-        exact = [[v - mpmath.log(sum(map(mpmath.exp, row))) for v in map(mpmath.mpf, row)] for row in both.tolist()]
-        exact = np.array(exact, dtype=float)
-    assert_allclose(log_proba, exact, rtol=1e-14, atol=1e-300)
+    exact = exact_log_proba(model.decision_function(2000 * X[:20]))
+    assert_allclose(log_proba[proba < 0.5], exact[proba < 0.5], rtol=1e-14)
+
+
+@all_sizes
+def test_log_proba_is_exact_where_proba_rounds_to_one(k):
+    """The logarithm of a probability that rounds to 1 is the small number that it is, not 0."""
+    X, y, _ = problem(k)
+    model = CrossEntropyClassifier().fit(X, y)
+    proba, log_proba = model.predict_proba(20 * X[:20]), model.predict_log_proba(20 * X[:20])
+    assert (proba == 1).any()
+    exact = exact_log_proba(model.decision_function(20 * X[:20]))
+    assert_allclose(log_proba[proba > 0.5], exact[proba > 0.5], rtol=1e-12)
 
 
 def test_feature_names_are_kept_and_checked():
@@ -370,9 +389,9 @@ def test_tol_is_the_distance_to_the_minimum(solver, tol):
 def test_tol_below_rounding_ends_all_the_same(solver, k):
     """When the objective cannot change any more a fit is over, and converged, even for tol=0."""
     X, y, s = problem(k)
-    model = CrossEntropyClassifier(solver=solver, alpha=0.05, tol=0.0, max_iter=2000).fit(X, y, s)
+    model = CrossEntropyClassifier(solver=solver, alpha=0.05, tol=0.0, max_iter=300).fit(X, y, s)
     assert model.converged_
-    assert model.n_iter_ < 2000
+    assert model.n_iter_ < 300
 
 
 @all_solvers
@@ -451,12 +470,9 @@ def test_unscaled_tables_converge(table):
     X, y = TABLES[table](return_X_y=True)
     alpha = 1 / len(y)
     model = CrossEntropyClassifier(alpha=alpha).fit(X, y)
-    peers = [reference(X, y, alpha=alpha)]
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ConvergenceWarning)
-        peers.append(LogisticRegression(max_iter=500).fit(X, y))
+    peer = reference(X, y, alpha=alpha, tol=1e-8)  # the best of scikit-learn's solvers on each of these tables
     assert model.converged_
-    assert objective(model, X, y, alpha) <= min(objective(peer, X, y, alpha) for peer in peers) + 1e-6
+    assert objective(model, X, y, alpha) <= objective(peer, X, y, alpha) + 1e-6
 
 
 @all_sizes
@@ -518,16 +534,17 @@ def test_redundant_columns_change_no_prediction_without_penalty(k, extra, alpha)
         "constant": np.full(len(X), 5.0),
         "duplicate": X[:, 1],
         "collinear": X @ [1.0, -2.0, 0.5, 0.0],
-        "nearly collinear": X[:, 1] * (1 + 1e-13 * np.arange(len(X)) % 3),
+        "nearly collinear": X[:, 1] * (1 + 1e-13 * (np.arange(len(X)) % 3)),
     }[extra]
     wide = np.column_stack([X, column])
-    model = tight(alpha=alpha).fit(wide, y, s)
-    assert np.isfinite(model.coef_).all()
+    model = tight(alpha=alpha, tol=1e-13).fit(wide, y, s)
     if alpha == 0.05:
         assert_same_fit(model, reference(wide, y, s))
     else:
         narrow = tight(alpha=0.0).fit(X, y, s)
-        assert_allclose(model.predict_proba(wide), narrow.predict_proba(X), atol=1e-5)
+        assert objective(model, wide, y, alpha, s) <= objective(narrow, X, y, 0.0, s) + 1e-7
+        if extra != "nearly collinear":  # such a column, multiplied by 1e12, may explain something
+            assert_allclose(model.predict_proba(wide), narrow.predict_proba(X), atol=1e-5)
 
 
 @all_sizes

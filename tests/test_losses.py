@@ -2,6 +2,7 @@
 
 import pickle
 from dataclasses import FrozenInstanceError
+from itertools import product
 
 import numpy as np
 import pytest
@@ -13,6 +14,7 @@ from helpers import (
     exact_gradients,
     exact_hessians,
     exact_values,
+    gamma_of,
     generated,
     mp,
     random_problem,
@@ -34,15 +36,16 @@ CLASSES = [name for name, loss in LOSSES.items() if not loss.one_question_a_colu
 every_case = pytest.mark.parametrize("case", CASES, ids=lambda case: "-".join(map(str, case)))
 every_loss = pytest.mark.parametrize("name", LOSSES)
 every_dtype = pytest.mark.parametrize("dtype", DTYPES)
-every_kind_of_logits = pytest.mark.parametrize("kind", LOGITS)
 
 
-def assert_close_to_loss(actual, desired, units=1.0):
+def assert_close_to_loss(actual, desired, units=1.0, message=""):
     """To 1e-14 of max(1, loss), in float32 as many units in the last place."""
     bound = units * tolerance(actual.dtype) * np.maximum(1, np.abs(desired))
     same = np.isinf(desired) & (actual == desired)
     error = np.where(same, 0, np.abs(np.where(same, 0, actual - desired)))
-    assert (error <= bound).all(), f"off by {np.max(error / bound):.3g} times the bound: {actual}, not {desired}"
+    assert (error <= bound).all(), (
+        f"off by {np.max(error / bound):.3g} times the bound: {actual}, not {desired}; {message}"
+    )
 
 
 # --- against the formulas ---------------------------------------------------------------------------------------------
@@ -54,62 +57,51 @@ def test_every_loss_has_its_formula():
 
 
 @every_dtype
-@every_kind_of_logits
 @every_case
-def test_value_is_the_formula(case, kind, dtype):
+def test_value_is_the_formula(case, dtype):
     """To 1e-14, whatever the targets' form, the fields, and the size and the shift of the logits."""
-    loss, options, targets, logits = random_problem(case, kind, dtype)
-    values = loss.value(targets, logits)
-    assert values.dtype == dtype
-    assert values.shape == (len(logits),)
-    assert_close_to_loss(values, exact_values(case[0], targets, logits, **options))
+    for kind in LOGITS:
+        loss, options, targets, logits = random_problem(case, kind, dtype)
+        values = loss.value(targets, logits)
+        assert values.dtype == dtype
+        assert values.shape == (len(logits),)
+        assert_close_to_loss(values, exact_values(case[0], targets, logits, **options), message=kind)
 
 
 @every_dtype
-@every_kind_of_logits
 @every_case
-def test_gradient_is_the_derivative_of_the_formula(case, kind, dtype):
+def test_gradient_is_the_derivative_of_the_formula(case, dtype):
     """To 1e-14 in each entry: an error of 1e-7 would pass for a slow solver, not for a wrong formula."""
-    loss, options, targets, logits = random_problem(case, kind, dtype)
-    gradient = loss.gradient(targets, logits)
-    assert gradient.dtype == dtype
-    # Entries are at most about the class weight, 3; a focal one moves by gamma times that.
-    assert_allclose(gradient, exact_gradients(case[0], targets, logits, **options), rtol=0, atol=8 * tolerance(dtype))
-
-
-@every_kind_of_logits
-@every_case
-def test_gradient_has_seven_digits_row_by_row(case, kind):
-    """Relative to the row's largest entry, also where the row is nearly fitted; 1e-12 of it is rounding."""
-    loss, options, targets, logits = random_problem(case, kind)
-    exact = exact_gradients(case[0], targets, logits, **options).reshape(len(logits), -1)
-    error = np.abs(loss.gradient(targets, logits).reshape(exact.shape) - exact).max(axis=1)
-    size = np.abs(exact).max(axis=1)
-    seen = size > 1e-7  # below, 1e-14 of the test above is all that soft targets can give
-    assert (error[seen] <= 1e-7 * size[seen]).all()
+    for kind in LOGITS:
+        loss, options, targets, logits = random_problem(case, kind, dtype)
+        gradient = loss.gradient(targets, logits)
+        assert gradient.dtype == dtype
+        exact = exact_gradients(case[0], targets, logits, **options)
+        # Entries are at most about the class weight, 3; a focal one moves by gamma times that.
+        assert_allclose(gradient, exact, rtol=0, atol=8 * tolerance(dtype), err_msg=kind)
 
 
 @every_dtype
-@every_kind_of_logits
-@pytest.mark.parametrize("case", [case for case in CASES if not case[3]], ids=lambda case: "-".join(map(str, case[:3])))
-def test_curvature_is_the_second_derivative_of_the_formula(case, kind, dtype):
+@pytest.mark.parametrize("case", [c for c in CASES if not c[3]], ids=lambda case: "-".join(map(str, case[:3])))
+def test_curvature_is_the_second_derivative_of_the_formula(case, dtype):
     """Exact for losses that are convex in the logits: all without focusing."""
-    loss, options, targets, logits = random_problem(case, kind, dtype, n=5, k=3)
-    matrices = loss.curvature(targets, logits).matrices()
-    assert matrices.dtype == dtype
-    exact = exact_hessians(case[0], targets, logits, **options)
-    # Entries are at most the sum of the class weights, 9, over 4.
-    assert_allclose(matrices, exact, rtol=0, atol=2 * tolerance(dtype))
+    for kind in LOGITS:
+        loss, options, targets, logits = random_problem(case, kind, dtype, n=3, k=3)
+        matrices = loss.curvature(targets, logits).matrices()
+        assert matrices.dtype == dtype
+        exact = exact_hessians(case[0], targets, logits, **options)
+        # Entries are at most the sum of the class weights, 9, over 4.
+        assert_allclose(matrices, exact, rtol=0, atol=2 * tolerance(dtype), err_msg=kind)
 
 
-@every_kind_of_logits
 @every_case
-def test_curvature_is_positive_semidefinite(case, kind):
+def test_curvature_is_positive_semidefinite(case):
     """A solver takes Newton steps with it, also where the loss is not convex."""
-    loss, _, targets, logits = random_problem(case, kind)
-    eigenvalues = np.linalg.eigvalsh(loss.curvature(targets, logits).matrices())
-    assert np.isfinite(eigenvalues).all()
-    assert eigenvalues.min() >= -1e-14  # rounding of entries of size 1
+    for kind in LOGITS:
+        loss, _, targets, logits = random_problem(case, kind, n=50)
+        eigenvalues = np.linalg.eigvalsh(loss.curvature(targets, logits).matrices())
+        assert np.isfinite(eigenvalues).all()
+        assert eigenvalues.min() >= -1e-14  # rounding of entries of size 1
 
 
 @pytest.mark.parametrize("factor", [None, np.array([[1.0, 2.0]])])
@@ -154,9 +146,8 @@ def test_confident_row_of_issue_2():
 
 @every_dtype
 @pytest.mark.parametrize("gamma", [0.0, 0.5, 2.0])
-@pytest.mark.parametrize("shift", [0, -60, 60, -650, 650, 1e3, -1e5])
-@pytest.mark.parametrize("margin", [5, 30, 60, 85])
-def test_confident_row_keeps_its_digits(margin, shift, gamma, dtype):
+@pytest.mark.parametrize(("shift", "margin"), product([0, -60, 60, -650, 650, 1e3, -1e5], [5, 30, 60, 85]))
+def test_confident_row_keeps_its_digits(shift, margin, gamma, dtype):
     """Value and gradient are right relative to themselves, wherever the logits lie: no exponential is subnormal."""
     z = np.array([[shift + margin, shift, shift + 1.5]], dtype=dtype)
     loss = LOSSES["softmax_focal"](gamma=gamma) if gamma else SoftmaxCrossEntropy()
@@ -177,7 +168,7 @@ def test_confident_answer_keeps_its_digits(margin, form, name, dtype):
     """The same for yes/no questions, for codes and for probabilities of 0 and 1."""
     z = np.array([margin, -margin], dtype=dtype)
     loss = LOSSES[name]()
-    gamma = loss.gamma
+    gamma = gamma_of(loss)
     value, gradient = loss.value_and_gradient(np.array([1, 0], dtype=form), z)
     exact_value, (exact_gradient, _) = exact_confident_row([margin, 0], 0, gamma)
     if abs(exact_value) < 1e3 * np.finfo(dtype).tiny:
@@ -247,7 +238,7 @@ def test_class_of_weight_0_adds_nothing_at_minus_infinity(name, form, smoothing)
     logits = np.array([[-np.inf, 0.3, 1], [-np.inf, 2, -1]])
     targets = np.array([0, 2]) if form == "codes" else np.eye(3)[[0, 2]]
     values, gradient = loss.value_and_gradient(targets, logits)
-    options = {"class_weight": (0, 1, 2), "label_smoothing": smoothing, "gamma": loss.gamma}
+    options = {"class_weight": (0, 1, 2), "label_smoothing": smoothing, "gamma": gamma_of(loss)}
     assert_allclose(values, exact_values(name, targets, logits, **options), rtol=1e-14, atol=1e-14)
     assert_allclose(gradient, exact_gradients(name, targets, logits, **options), rtol=0, atol=1e-14)
 
@@ -271,7 +262,7 @@ def test_unknown_answer_adds_nothing(name):
     loss = LOSSES[name](label_smoothing=0.1, class_weight=(0.5, 2))
     targets[unknown] = np.nan
     values, gradient = loss.value_and_gradient(targets, logits)
-    options = {"label_smoothing": 0.1, "class_weight": (0.5, 2), "gamma": loss.gamma}
+    options = {"label_smoothing": 0.1, "class_weight": (0.5, 2), "gamma": gamma_of(loss)}
     assert_close_to_loss(values, exact_values(name, targets, logits, **options))
     assert_array_equal(gradient[unknown], 0)
     assert_allclose(gradient, exact_gradients(name, targets, logits, **options), rtol=0, atol=1e-14)
@@ -286,8 +277,8 @@ def test_each_question_may_have_weights_of_its_own(name):
     weights = (tuple(rng.uniform(0.2, 3, 3)), tuple(rng.uniform(0.2, 3, 3)))
     loss = LOSSES[name](class_weight=weights)
     values, gradient = loss.value_and_gradient(targets, logits)
-    assert_close_to_loss(values, exact_values(name, targets, logits, class_weight=weights, gamma=loss.gamma))
-    exact = exact_gradients(name, targets, logits, class_weight=weights, gamma=loss.gamma)
+    assert_close_to_loss(values, exact_values(name, targets, logits, class_weight=weights, gamma=gamma_of(loss)))
+    exact = exact_gradients(name, targets, logits, class_weight=weights, gamma=gamma_of(loss))
     assert_allclose(gradient, exact, rtol=0, atol=8e-14)
 
 
@@ -371,10 +362,10 @@ def test_score_of_probabilities_is_value_of_logits(case, dtype):
     assert_allclose(scores, exact, rtol=0, atol=1e4 * np.finfo(dtype).eps)
 
 
-@every_case
+@pytest.mark.parametrize("case", [c for c in CASES if c[2] == "plain"], ids=lambda case: "-".join(map(str, case)))
 def test_score_of_certain_and_right_rows_is_0_without_a_sign(case):
     """-0.0 would print as a loss below the least."""
-    loss, _, targets, logits = random_problem((case[0], case[1], "plain", case[3]), "near")
+    loss, _, targets, logits = random_problem(case, "near")
     proba = np.asarray(targets == 1, dtype=float) if targets.ndim == logits.ndim else np.eye(logits.shape[1])[targets]
     rows = (targets == proba) if targets.ndim == logits.ndim else np.ones(logits.shape, dtype=bool)
     rows = rows if logits.ndim == 1 else rows.all(axis=1)
@@ -408,7 +399,7 @@ def test_class_of_weight_0_scores_nothing_at_probability_0(name, form, smoothing
     targets = np.array([0, 2]) if form == "codes" else np.eye(3)[[0, 2]]
     scores = loss.score(targets, [[0, 0.5, 0.5], [0, 0.5, 0.5]], eps=0)
     share = smoothing / 3
-    expected = np.log(2) * 0.5**loss.gamma * np.array([2 * share, 1 - smoothing + 2 * share])
+    expected = np.log(2) * 0.5 ** gamma_of(loss) * np.array([2 * share, 1 - smoothing + 2 * share])
     assert_allclose(scores, expected, rtol=1e-14, atol=1e-16)
 
 
@@ -502,7 +493,7 @@ def test_adding_a_number_to_a_row_changes_nothing(name, data):
 
 
 @pytest.mark.parametrize("name", [name for name in LOSSES if LOSSES[name].shift_invariant])
-@every_kind_of_logits
+@pytest.mark.parametrize("kind", LOGITS)
 def test_gradient_of_a_shift_is_0(name, kind):
     """So each row of the gradient sums to 0, class weights and smoothing included."""
     for case in [case for case in CASES if case[0] == name]:
@@ -615,7 +606,7 @@ def test_two_classes_are_one_question(name, data):
         one_value, one_gradient = sigmoid.value_and_gradient(of_questions, z)
         assert_close_to_loss(one_value, values, 2)
         assert_allclose(one_gradient, gradient[:, 1], rtol=0, atol=1e-13)
-        if not softmax.gamma:
+        if not gamma_of(softmax):
             matrices = softmax.curvature(of_classes, logits).matrices()
             assert_allclose(sigmoid.curvature(of_questions, z).diagonal[:, 0], matrices[:, 1, 1], rtol=0, atol=1e-13)
 
@@ -623,8 +614,9 @@ def test_two_classes_are_one_question(name, data):
 @pytest.mark.parametrize("name", [name for name in LOSSES if name.endswith("_focal")])
 def test_focal_loss_without_focusing_is_cross_entropy(name):
     """gamma = 0 is the limit."""
-    for case in [case for case in CASES if case[0] == name and case[3] == 0]:
-        loss, options, targets, logits = random_problem(case, "thousands")
+    for case in [case for case in CASES if case[0] == name]:
+        _, options, targets, logits = random_problem(case, "thousands")
+        loss = LOSSES[name](**options | {"gamma": 0.0})
         del options["gamma"]
         plain = LOSSES[name.replace("focal", "cross_entropy")](**options)
         for one, other in zip(
@@ -647,7 +639,9 @@ LAYOUTS = {
 
 
 @pytest.mark.parametrize("layout", LAYOUTS)
-@pytest.mark.parametrize("case", [c for c in CASES if c[3] in (None, 2.0)], ids=lambda c: "-".join(map(str, c)))
+@pytest.mark.parametrize(
+    "case", [c for c in CASES if c[3] != 0.5 and c[2].startswith("weighted")], ids=lambda case: "-".join(map(str, case))
+)
 def test_layout_of_the_arrays_does_not_matter(case, layout):
     """Targets, logits and probabilities in any memory order, with the same bits to rounding."""
     loss, _, targets, logits = random_problem(case, "far", n=30)
@@ -662,11 +656,10 @@ def test_layout_of_the_arrays_does_not_matter(case, layout):
     assert np.isfinite(matrices).all()
 
 
-@every_dtype
 @every_case
-def test_arguments_are_left_alone(case, dtype):
+def test_arguments_are_left_alone(case):
     """Nothing is written into what the caller owns."""
-    loss, _, targets, logits = random_problem(case, "thousands", dtype)
+    loss, _, targets, logits = random_problem(case, "thousands")
     proba = loss.proba(logits)
     copies = targets.copy(), logits.copy(), proba.copy()
     loss.value_and_gradient(targets, logits)
@@ -714,11 +707,11 @@ def test_any_number_of_classes(name, k):
     rng = np.random.default_rng(k)
     logits, codes = rng.normal(0, 300, (5, k)), rng.integers(k, size=5)
     loss = LOSSES[name]()
-    assert_close_to_loss(loss.value(codes, logits), exact_values(name, codes, logits, gamma=loss.gamma))
+    assert_close_to_loss(loss.value(codes, logits), exact_values(name, codes, logits, gamma=gamma_of(loss)))
     assert_allclose(loss.gradient(codes, logits).sum(axis=1), 0, atol=1e-14)
 
 
-@every_kind_of_logits
+@pytest.mark.parametrize("kind", LOGITS)
 @every_dtype
 @every_loss
 def test_proba_and_log_proba_are_the_formulas(name, dtype, kind):
@@ -822,14 +815,14 @@ def test_a_question_has_two_weights(name, class_weight):
 
 
 @pytest.mark.parametrize("class_weight", [(2.0,), (1.0, 2.0), (1.0, 2.0, 3.0, 4.0), ((1, 2, 3), (1, 2, 3))])
-@pytest.mark.parametrize("smoothing", [0.0, 0.1])
 @pytest.mark.parametrize("targets", [[2, 0], np.eye(3)[[2, 0]]], ids=["codes", "distributions"])
 @pytest.mark.parametrize("method", ["value", "gradient", "curvature", "score"])
 @pytest.mark.parametrize("name", CLASSES)
-def test_as_many_class_weights_as_classes(name, method, targets, smoothing, class_weight):
+def test_as_many_class_weights_as_classes(name, method, targets, class_weight):
     """Never one too many in silence, never an IndexError or a broadcast error."""
-    with pytest.raises(ValueError, match=r"class_weight must (have|be)"):  # at the start or at the first row
-        getattr(LOSSES[name](class_weight=class_weight, label_smoothing=smoothing), method)(targets, np.eye(3)[:2])
+    for smoothing in (0.0, 0.1):
+        with pytest.raises(ValueError, match=r"class_weight must (have|be)"):  # at once, or when k is known
+            getattr(LOSSES[name](class_weight=class_weight, label_smoothing=smoothing), method)(targets, np.eye(3)[:2])
 
 
 # --- bad input --------------------------------------------------------------------------------------------------------
@@ -865,18 +858,17 @@ BAD_INPUT = [
 ]
 
 
-@pytest.mark.parametrize("method", ["value", "gradient", "value_and_gradient", "curvature"])
-@pytest.mark.parametrize("smoothing", [0.0, 0.1])
+@pytest.mark.parametrize("method", ["value", "gradient", "curvature"])
 @pytest.mark.parametrize(("targets", "logits", "error", "message"), BAD_INPUT)
 @pytest.mark.parametrize("name", CLASSES)
-def test_bad_input_of_classes_raises(name, targets, logits, error, message, smoothing, method):
+def test_bad_input_of_classes_raises(name, method, targets, logits, error, message):
     """One clear error that gives both shapes, or the row, or the codes; from every method."""
-    with pytest.raises(error, match=message):
-        getattr(LOSSES[name](label_smoothing=smoothing), method)(targets, logits)
+    for smoothing in (0.0, 0.1):
+        with pytest.raises(error, match=message):
+            getattr(LOSSES[name](label_smoothing=smoothing), method)(targets, logits)
 
 
-@pytest.mark.parametrize("method", ["value", "gradient", "value_and_gradient", "curvature"])
-@pytest.mark.parametrize("smoothing", [0.0, 0.1])
+@pytest.mark.parametrize("method", ["value", "gradient", "curvature"])
 @pytest.mark.parametrize(
     ("targets", "logits", "error", "message"),
     [
@@ -901,10 +893,11 @@ def test_bad_input_of_classes_raises(name, targets, logits, error, message, smoo
     ],
 )
 @pytest.mark.parametrize("name", QUESTIONS)
-def test_bad_input_of_questions_raises(name, targets, logits, error, message, smoothing, method):
+def test_bad_input_of_questions_raises(name, method, targets, logits, error, message):
     """The same for yes/no questions, also where +inf is what the target wants."""
-    with pytest.raises(error, match=message):
-        getattr(LOSSES[name](label_smoothing=smoothing), method)(targets, logits)
+    for smoothing in (0.0, 0.1):
+        with pytest.raises(error, match=message):
+            getattr(LOSSES[name](label_smoothing=smoothing), method)(targets, logits)
 
 
 def test_sparse_logits_raise():

@@ -1,0 +1,748 @@
+"""The scorers with scikit-learn's classifiers, searches and routing; the oracle is log_loss, told all the classes."""
+
+import pickle
+import warnings
+from functools import partial
+
+import numpy as np
+import pandas as pd
+import pytest
+import sklearn
+from numpy.testing import assert_allclose
+from sklearn.base import BaseEstimator, ClassifierMixin, clone
+from sklearn.calibration import CalibratedClassifierCV
+from sklearn.datasets import load_iris
+from sklearn.dummy import DummyClassifier
+from sklearn.ensemble import HistGradientBoostingClassifier, RandomForestClassifier
+from sklearn.exceptions import UnsetMetadataPassedError
+from sklearn.inspection import permutation_importance
+from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import brier_score_loss, check_scoring, log_loss
+from sklearn.metrics import make_scorer as sklearn_make_scorer
+from sklearn.model_selection import GridSearchCV, StratifiedKFold, cross_val_score, cross_validate, learning_curve
+from sklearn.multiclass import OneVsRestClassifier
+from sklearn.naive_bayes import GaussianNB
+from sklearn.neighbors import KNeighborsClassifier
+from sklearn.neural_network import MLPClassifier
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+from sklearn.svm import SVC
+from sklearn.tree import DecisionTreeClassifier
+
+import skce
+from skce import (
+    CrossEntropyClassifier,
+    binary_cross_entropy_loss,
+    cross_entropy_loss,
+    get_scorer,
+    get_scorer_names,
+    make_scorer,
+    neg_binary_cross_entropy,
+    neg_cross_entropy,
+)
+
+EXACT = 1e-13  # the same probabilities: a few roundings of logs, and another order of the sum
+EPS = np.finfo(float).eps
+BOTH = [neg_cross_entropy, neg_binary_cross_entropy]
+SCORERS = pytest.mark.parametrize("scorer", BOTH, ids=["neg_cross_entropy", "neg_binary_cross_entropy"])
+BINARY_METRICS = pytest.mark.parametrize("metric", [cross_entropy_loss, binary_cross_entropy_loss])
+
+SPECIES = np.array(["setosa", "versicolor", "virginica"])
+
+
+@pytest.fixture(scope="module")
+def flowers():
+    """Iris as X, names, random weights, two features only: the classes overlap, no loss is 0."""
+    X, codes = load_iris(return_X_y=True)
+    weights = np.random.default_rng(5).exponential(size=len(codes))
+    return StandardScaler().fit_transform(X[:, :2]), SPECIES[codes], weights
+
+
+@pytest.fixture(scope="module")
+def answers(flowers):
+    """Two of the species as "no" and "yes"."""
+    X, y, weights = flowers
+    rows = y != "setosa"
+    return X[rows], np.where(y[rows] == "virginica", "yes", "no"), weights[rows]
+
+
+def oracle(estimator, X, y, sample_weight=None):
+    """Minus log_loss with every class it needs: a label that was not trained on has probability 0."""
+    classes = list(estimator.classes_)
+    proba = np.asarray(estimator.predict_proba(X))
+    new = sorted(set(y) - set(classes))
+    proba = np.column_stack([proba, np.zeros((len(proba), len(new)))])
+    codes = [(classes + new).index(label) for label in y]
+    own = np.clip(proba[np.arange(len(y)), codes], EPS, 1 - EPS)
+    return np.average(np.log(own), weights=sample_weight)
+
+
+CLASSIFIERS = {
+    "LogisticRegression": LogisticRegression(),
+    "RandomForest": RandomForestClassifier(10, max_depth=3, random_state=0),
+    "DecisionTree": DecisionTreeClassifier(random_state=0),  # probabilities of 0
+    "HistGradientBoosting": HistGradientBoostingClassifier(max_iter=5),
+    "KNeighbors": KNeighborsClassifier(7),
+    "GaussianNB": GaussianNB(),
+    "MLP": MLPClassifier((4,), solver="lbfgs", tol=0.5, random_state=0),
+    "Dummy": DummyClassifier(),
+    "Calibrated SVC": CalibratedClassifierCV(SVC(), cv=3),
+    "OneVsRest": OneVsRestClassifier(LogisticRegression()),
+    "Pipeline": make_pipeline(StandardScaler(), LogisticRegression()),
+    "CrossEntropy": CrossEntropyClassifier(),
+}
+EVERY_CLASSIFIER = pytest.mark.parametrize("classifier", CLASSIFIERS.values(), ids=CLASSIFIERS.keys())
+
+
+# --- one number -------------------------------------------------------------------------------------------------------
+
+
+@EVERY_CLASSIFIER
+def test_score_of_several_classes_is_minus_log_loss(classifier, flowers):
+    """Any scikit-learn classifier, with and without weights, on rows it has not seen."""
+    X, y, weights = flowers
+    estimator = clone(classifier).fit(X[::2], y[::2])
+    score = neg_cross_entropy(estimator, X[1::2], y[1::2])
+    assert type(score) is float
+    assert score == pytest.approx(-log_loss(y[1::2], estimator.predict_proba(X[1::2])), rel=EXACT)
+    weighted = neg_cross_entropy(estimator, X[1::2], y[1::2], sample_weight=weights[1::2])
+    expected = -log_loss(y[1::2], estimator.predict_proba(X[1::2]), sample_weight=weights[1::2])
+    assert weighted == pytest.approx(expected, rel=EXACT)
+
+
+@SCORERS
+@EVERY_CLASSIFIER
+def test_score_of_two_classes_is_minus_log_loss(classifier, scorer, answers):
+    """Both scorers agree on two classes."""
+    X, y, weights = answers
+    estimator = clone(classifier).fit(X[::2], y[::2])
+    score = scorer(estimator, X[1::2], y[1::2], sample_weight=weights[1::2])
+    assert type(score) is float
+    expected = -log_loss(y[1::2], estimator.predict_proba(X[1::2])[:, 1], sample_weight=weights[1::2])
+    assert score == pytest.approx(expected, rel=1e-10 if classifier.__class__ is GaussianNB else EXACT)  # 1 - p, tiny
+
+
+@pytest.mark.parametrize("labels", [[False, True], [0, 1], [-1, 1], [7, 3], ["b", "a"]], ids=str)
+@SCORERS
+def test_two_classes_of_any_kind(labels, scorer, answers):
+    """`classes_` says which label has which column."""
+    X, y, weights = answers
+    y = np.array(labels)[(y == "yes").astype(int)]
+    estimator = LogisticRegression().fit(X, y)
+    expected = oracle(estimator, X, y, weights)
+    assert scorer(estimator, X, y, sample_weight=weights) == pytest.approx(expected, rel=EXACT)
+
+
+@pytest.mark.parametrize(
+    "container", [pd.Series, pd.Categorical, lambda y: pd.Series(y, dtype="category"), list], ids=str
+)
+def test_labels_in_pandas_containers(container, flowers):
+    """y may be what users have."""
+    X, y, _ = flowers
+    estimator = LogisticRegression().fit(X, y)
+    assert neg_cross_entropy(estimator, X, container(y)) == pytest.approx(oracle(estimator, X, y), rel=EXACT)
+
+
+class FrameForest(RandomForestClassifier):
+    """Gives a frame of probabilities whose columns are not in the order of `classes_`."""
+
+    def predict_proba(self, X):
+        return pd.DataFrame(super().predict_proba(X), columns=self.classes_).iloc[:, ::-1]
+
+
+@pytest.mark.parametrize(
+    ("scorer", "data"),
+    [(neg_cross_entropy, "flowers"), (neg_cross_entropy, "answers"), (neg_binary_cross_entropy, "answers")],
+)
+def test_frames_of_an_estimator_are_paired_by_name(scorer, data, request):
+    """A predict_proba that returns named columns is read by name, not by position."""
+    X, y, _ = request.getfixturevalue(data)
+    estimator = FrameForest(5, max_depth=2, random_state=0).fit(X, y)
+    plain = RandomForestClassifier(5, max_depth=2, random_state=0).fit(X, y)
+    assert scorer(estimator, X, y) == pytest.approx(oracle(plain, X, y), rel=EXACT)
+
+
+class Certain(ClassifierMixin, BaseEstimator):
+    """Logits of +-9200.7, whose probabilities are 0 and 1."""
+
+    def fit(self, X, y):
+        self.classes_ = np.unique(y)
+        return self
+
+    def decision_function(self, X):
+        return np.full(len(X), 9200.7)
+
+    def predict_proba(self, X):
+        return np.tile([0.0, 1.0], (len(X), 1))
+
+
+@BINARY_METRICS
+def test_a_loss_of_9200_is_reported_from_logits(metric, answers):
+    """Probabilities clip a certain error to 36; the decision function knows how wrong it was."""
+    X, y, _ = answers
+    estimator = Certain().fit(X, y)
+    wrong = np.full(len(X), "no")
+    clipped = make_scorer(metric)
+    honest = make_scorer(metric, response_method="decision_function", from_logits=True)
+    assert clipped(estimator, X, wrong) == pytest.approx(np.log(EPS))
+    assert honest(estimator, X, wrong) == pytest.approx(-9200.7, rel=EXACT)
+
+
+# --- response methods -------------------------------------------------------------------------------------------------
+
+
+@BINARY_METRICS
+@pytest.mark.parametrize(
+    "response_method",
+    [
+        "decision_function",
+        "predict_log_proba",
+        ["predict_log_proba"],
+        ("decision_function", "predict_log_proba"),
+        ["predict_log_proba", "decision_function"],
+    ],
+    ids=str,
+)
+def test_logits_of_two_classes(metric, response_method, answers):
+    """The decision function and log-probabilities, named alone or in order of preference."""
+    X, y, weights = answers
+    estimator = LogisticRegression().fit(X, y)
+    scorer = make_scorer(metric, response_method=response_method, from_logits=True)
+    score = scorer(estimator, X, y, sample_weight=weights)
+    assert score == pytest.approx(oracle(estimator, X, y, weights), rel=EXACT)
+
+
+@pytest.mark.parametrize("response_method", ["decision_function", ["predict_log_proba"]], ids=str)
+@pytest.mark.parametrize("classifier", [LogisticRegression(), CrossEntropyClassifier()], ids=["sklearn", "skce"])
+def test_logits_of_several_classes(response_method, classifier, flowers):
+    """The same in as many columns as classes."""
+    X, y, weights = flowers
+    estimator = clone(classifier).fit(X, y)
+    scorer = make_scorer(cross_entropy_loss, response_method=response_method, from_logits=True)
+    score = scorer(estimator, X, y, sample_weight=weights)
+    assert score == pytest.approx(oracle(estimator, X, y, weights), rel=EXACT)
+
+
+def test_a_classifier_without_probabilities(answers):
+    """SVC has a decision function only; read as a logit it is the loss of its sigmoid."""
+    X, y, weights = answers
+    estimator = SVC().fit(X, y)
+    scorer = make_scorer(cross_entropy_loss, response_method="decision_function", from_logits=True)
+    proba = 1 / (1 + np.exp(-estimator.decision_function(X)))
+    expected = -log_loss(y, proba, sample_weight=weights)
+    assert scorer(estimator, X, y, sample_weight=weights) == pytest.approx(expected, rel=EXACT)
+
+
+@BINARY_METRICS
+def test_log_probabilities_of_a_forest(metric, answers):
+    """A tree is certain, its log-probabilities are 0 and -inf: right predictions cost nothing, wrong ones inf."""
+    X, y, _ = answers
+    estimator = DecisionTreeClassifier(random_state=0).fit(X, y)
+    scorer = make_scorer(metric, response_method=["predict_log_proba"], from_logits=True)
+    with np.errstate(divide="ignore"):  # scikit-learn takes the log of 0
+        right = estimator.predict(X)
+        assert scorer(estimator, X, right) == pytest.approx(0, abs=1)
+        assert scorer(estimator, X, np.where(right == "no", "yes", "no")) == -np.inf
+
+
+@pytest.mark.parametrize("pos_label", ["no", "yes"])
+@pytest.mark.parametrize(
+    ("response_method", "from_logits"),
+    [("predict_proba", False), ("decision_function", True), (["predict_log_proba"], True)],
+    ids=["predict_proba", "decision_function", "predict_log_proba"],
+)
+def test_pos_label_does_not_change_the_score(pos_label, response_method, from_logits, answers):
+    """The metric and the column that it is given agree on which class is positive."""
+    X, y, weights = answers
+    estimator = LogisticRegression().fit(X, y)
+    scorer = make_scorer(
+        binary_cross_entropy_loss, pos_label=pos_label, response_method=response_method, from_logits=from_logits
+    )
+    expected = oracle(estimator, X, y, weights)
+    assert scorer(estimator, X, y, sample_weight=weights) == pytest.approx(expected, rel=EXACT)
+    several = check_scoring(estimator, {"first": scorer, "second": neg_cross_entropy})
+    scores = several(estimator, X, y, sample_weight=weights)
+    assert_allclose([scores["first"], scores["second"]], expected, rtol=EXACT)
+
+
+# --- cross-validation -------------------------------------------------------------------------------------------------
+
+
+@EVERY_CLASSIFIER
+def test_cross_val_score(classifier, flowers):
+    """The same numbers as neg_log_loss where that can be told all classes."""
+    X, y, _ = flowers
+    cv = StratifiedKFold(3, shuffle=True, random_state=0)
+    scores = cross_val_score(classifier, X, y, cv=cv, scoring=neg_cross_entropy)
+    assert_allclose(scores, cross_val_score(classifier, X, y, cv=cv, scoring="neg_log_loss"), rtol=EXACT)
+
+
+def test_cross_validate_with_several_metrics(answers):
+    """Among scikit-learn's own scorers, by name or as objects."""
+    X, y, _ = answers
+    scoring = {
+        "ours": neg_cross_entropy,
+        "binary": neg_binary_cross_entropy,
+        "bits": make_scorer(cross_entropy_loss, base=2),
+        "theirs": "neg_log_loss",
+        "accuracy": "accuracy",
+        "auc": "roc_auc",
+    }
+    result = cross_validate(LogisticRegression(), X, y, scoring=scoring, return_train_score=True)
+    for part in ("train", "test"):
+        theirs = result[f"{part}_theirs"]
+        assert_allclose(result[f"{part}_ours"], theirs, rtol=EXACT)
+        assert_allclose(result[f"{part}_binary"], theirs, rtol=EXACT)
+        assert_allclose(result[f"{part}_bits"] * np.log(2), theirs, rtol=EXACT)
+        alone = cross_validate(LogisticRegression(), X, y, scoring=["roc_auc", "accuracy"], return_train_score=True)
+        assert_allclose(result[f"{part}_auc"], alone[f"{part}_roc_auc"])
+        assert_allclose(result[f"{part}_accuracy"], alone[f"{part}_accuracy"])
+
+
+class Counting(LogisticRegression):
+    """Counts what it is asked."""
+
+    def predict_proba(self, X):
+        self.asked_ = getattr(self, "asked_", 0) + 1
+        return super().predict_proba(X)
+
+
+@pytest.mark.parametrize("data", ["flowers", "answers"])
+def test_predict_proba_is_called_once_for_several_metrics(data, request):
+    """scikit-learn's cache of responses works for our scorers beside its own."""
+    X, y, _ = request.getfixturevalue(data)
+    estimator = Counting().fit(X, y)
+    scoring = {
+        "ours": neg_cross_entropy,
+        "bits": make_scorer(cross_entropy_loss, base=2),
+        "neg_log_loss": "neg_log_loss",
+        "d2": "d2_log_loss_score",
+    }
+    scores = check_scoring(estimator, scoring)(estimator, X, y)
+    assert scores["ours"] == pytest.approx(scores["neg_log_loss"], rel=EXACT)
+    assert estimator.asked_ == 1
+
+
+@SCORERS
+@pytest.mark.parametrize("ours_first", [False, True])
+def test_a_neighbour_with_another_positive_class_does_not_change_the_score(ours_first, scorer, answers):
+    """scikit-learn's cache holds one column, that of whichever positive class was asked for first."""
+    X, y, weights = answers
+    estimator = LogisticRegression().fit(X, y)
+    neighbour = sklearn_make_scorer(
+        brier_score_loss, greater_is_better=False, response_method="predict_proba", pos_label="no"
+    )
+    scoring = [("neighbour", neighbour), ("ours", scorer)]
+    scores = check_scoring(estimator, dict(scoring[:: -1 if ours_first else 1]))(estimator, X, y, sample_weight=weights)
+    assert scores["ours"] == pytest.approx(oracle(estimator, X, y, weights), rel=EXACT)
+
+
+def test_in_two_processes(flowers):
+    """The scorer travels to workers and gives the same numbers there."""
+    X, y, _ = flowers
+    scoring = {"ours": neg_cross_entropy, "bits": make_scorer(cross_entropy_loss, base=2)}
+    here = cross_validate(LogisticRegression(), X, y, scoring=scoring, cv=2)
+    there = cross_validate(LogisticRegression(), X, y, scoring=scoring, cv=2, n_jobs=2)
+    for name in scoring:
+        assert_allclose(there[f"test_{name}"], here[f"test_{name}"], rtol=EXACT)
+
+
+def test_grid_search(flowers):
+    """The best by cross-entropy is the best by neg_log_loss, and the refitted search scores by it."""
+    X, y, _ = flowers
+    grid = {"logisticregression__C": [1e-3, 0.1, 10.0]}
+    pipeline = make_pipeline(StandardScaler(), LogisticRegression())
+    ours = GridSearchCV(pipeline, grid, scoring=neg_cross_entropy).fit(X, y)
+    theirs = GridSearchCV(pipeline, grid, scoring="neg_log_loss").fit(X, y)
+    assert_allclose(ours.cv_results_["mean_test_score"], theirs.cv_results_["mean_test_score"], rtol=EXACT)
+    assert ours.best_params_ == theirs.best_params_
+    assert ours.score(X, y) == pytest.approx(-log_loss(y, ours.predict_proba(X)), rel=EXACT)
+
+
+def test_grid_search_over_several_metrics(answers):
+    """refit= names ours; every column of cv_results_ is there."""
+    X, y, _ = answers
+    search = GridSearchCV(
+        CrossEntropyClassifier(),
+        {"alpha": [1e-3, 1.0]},
+        scoring={"ce": neg_cross_entropy, "binary": neg_binary_cross_entropy, "acc": "accuracy"},
+        refit="ce",
+    ).fit(X, y)
+    assert search.best_params_ == {"alpha": 1e-3}
+    assert_allclose(search.cv_results_["mean_test_ce"], search.cv_results_["mean_test_binary"], rtol=EXACT)
+    assert search.score(X, y) == pytest.approx(-log_loss(y, search.predict_proba(X)), rel=EXACT)
+
+
+def test_other_places_that_take_scoring(flowers):
+    """Learning curves and permutation importances."""
+    X, y, weights = flowers
+    cv = StratifiedKFold(3, shuffle=True, random_state=0)
+    curves = [
+        learning_curve(LogisticRegression(), X, y, cv=cv, scoring=s, shuffle=True, random_state=0)[2]
+        for s in (neg_cross_entropy, "neg_log_loss")
+    ]
+    assert_allclose(*curves, rtol=EXACT)
+    estimator = LogisticRegression().fit(X, y)
+    importances = [
+        permutation_importance(
+            estimator, X, y, scoring=s, sample_weight=weights, n_repeats=2, random_state=0
+        ).importances
+        for s in (neg_cross_entropy, "neg_log_loss")
+    ]
+    assert_allclose(*importances, rtol=1e-10)  # differences of scores
+
+
+# --- classes that are missing -----------------------------------------------------------------------------------------
+
+
+def fold_without(y, label, of):
+    """One split of which the training or the test part has no row of a class."""
+    rows = np.arange(len(y))
+    halves = {"train": rows[::2], "test": rows[1::2]}
+    halves[of] = halves[of][y[halves[of]] != label]
+    return [(halves["train"], halves["test"])]
+
+
+def recorded(function, *args, **options):
+    """The result of a call and the warnings it gave."""
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        return function(*args, **options), [str(warning.message) for warning in caught]
+
+
+@pytest.mark.parametrize("label", SPECIES)
+@EVERY_CLASSIFIER
+def test_a_class_missing_from_the_test_fold_is_no_problem(classifier, label, flowers):
+    """A number, no warning: the columns are known from the estimator (scikit-learn gives nan)."""
+    X, y, _ = flowers
+    cv = fold_without(y, label, of="test")
+    scores = cross_val_score(classifier, X, y, cv=cv, scoring=neg_cross_entropy)
+    train, test = cv[0]
+    estimator = clone(classifier).fit(X[train], y[train])
+    assert_allclose(scores, [oracle(estimator, X[test], y[test])], rtol=EXACT)
+
+
+@pytest.mark.parametrize("label", SPECIES)
+@EVERY_CLASSIFIER
+def test_a_class_missing_from_the_training_fold_counts_as_probability_0(classifier, label, flowers):
+    """A finite number and one warning that names the class: its rows cost -log(eps)."""
+    X, y, _ = flowers
+    cv = fold_without(y, label, of="train")
+    scores, messages = recorded(cross_val_score, classifier, X, y, cv=cv, scoring=neg_cross_entropy)
+    train, test = cv[0]
+    estimator = clone(classifier).fit(X[train], y[train])
+    assert_allclose(scores, [oracle(estimator, X[test], y[test])], rtol=EXACT)
+    assert len(messages) == 1
+    assert repr(str(label)) in messages[0]
+    assert f"{(y[test] == label).sum()} rows" in messages[0]
+    assert "handle_unknown" in messages[0]
+
+
+@pytest.mark.parametrize("of", ["train", "test"])
+@pytest.mark.parametrize("label", ["no", "yes"])
+@SCORERS
+@pytest.mark.parametrize(
+    "classifier",
+    [
+        DummyClassifier(),
+        GaussianNB(),
+        KNeighborsClassifier(),
+        DecisionTreeClassifier(random_state=0),
+        HistGradientBoostingClassifier(max_iter=5),
+    ],
+    ids=lambda c: type(c).__name__,
+)
+def test_one_of_two_classes_missing_from_a_fold(classifier, scorer, label, of, answers):
+    """A training fold of one class predicts it with certainty: the score is finite, and the clipped loss."""
+    X, y, _ = answers
+    cv = fold_without(y, label, of=of)
+    scores, messages = recorded(cross_val_score, classifier, X, y, cv=cv, scoring=scorer)
+    train, test = cv[0]
+    estimator = clone(classifier).fit(X[train], y[train])
+    if of == "train":
+        expected = np.mean(np.where(y[test] == label, np.log(EPS), np.log1p(-EPS)))
+    else:
+        expected = oracle(estimator, X[test], y[test])
+    assert_allclose(scores, [expected], rtol=1e-12)
+    assert len(messages) == (of == "train")
+
+
+@SCORERS
+def test_training_and_test_fold_of_the_same_one_class(scorer, answers):
+    """Nothing is unknown, nothing warns, and a certain prediction is right."""
+    X, y, _ = answers
+    estimator = DummyClassifier().fit(X, np.full(len(y), "yes"))
+    assert scorer(estimator, X, np.full(len(y), "yes")) == pytest.approx(0, abs=1e-15)
+
+
+@pytest.mark.parametrize("response_method", ["decision_function", ["predict_log_proba"]], ids=str)
+def test_a_class_missing_from_the_training_fold_with_logits(response_method, flowers):
+    """The policy is the same whatever the response."""
+    X, y, _ = flowers
+    scorer = make_scorer(cross_entropy_loss, response_method=response_method, from_logits=True)
+    cv = fold_without(y, "virginica", of="train")
+    scores, messages = recorded(cross_val_score, LogisticRegression(), X, y, cv=cv, scoring=scorer)
+    train, test = cv[0]
+    assert_allclose(scores, [oracle(LogisticRegression().fit(X[train], y[train]), X[test], y[test])], rtol=EXACT)
+    assert len(messages) == 1
+
+
+def test_handle_unknown_can_be_chosen(flowers):
+    """An explicit policy replaces "clip", and silences the warning that recommends choosing one."""
+    X, y, _ = flowers
+    train, test = fold_without(y, "virginica", of="train")[0]
+    estimator = LogisticRegression().fit(X[train], y[train])
+    known = test[y[test] != "virginica"]
+    ignore = make_scorer(cross_entropy_loss, handle_unknown="ignore")
+    clip = make_scorer(cross_entropy_loss, handle_unknown="clip")
+    error = make_scorer(cross_entropy_loss, handle_unknown="error")
+    assert ignore(estimator, X[test], y[test]) == pytest.approx(oracle(estimator, X[known], y[known]), rel=EXACT)
+    assert clip(estimator, X[test], y[test]) == pytest.approx(oracle(estimator, X[test], y[test]), rel=EXACT)
+    with pytest.raises(ValueError, match="virginica"):
+        error(estimator, X[test], y[test])
+
+
+@pytest.mark.parametrize("of", ["train", "test"])
+@pytest.mark.parametrize("class_weight", [{"virginica": 5.0}, {"virginica": 5.0, "setosa": 0.5}, "balanced"], ids=str)
+def test_class_weights_survive_a_missing_class(class_weight, of, flowers):
+    """A dict that weighs the missing class, alone or among others, is no error in that fold."""
+    X, y, _ = flowers
+    scorer = make_scorer(cross_entropy_loss, class_weight=class_weight)
+    cv = fold_without(y, "virginica", of=of)
+    scores, messages = recorded(cross_val_score, LogisticRegression(), X, y, cv=cv, scoring=scorer)
+    assert np.isfinite(scores).all()
+    assert len(messages) == (of == "train")
+
+
+# --- sample weights ---------------------------------------------------------------------------------------------------
+
+
+def weighted_scores(X, y, weights, cv, *, in_fit, in_score):
+    scores = []
+    for train, test in cv.split(X, y):
+        estimator = LogisticRegression().fit(X[train], y[train], weights[train] if in_fit else None)
+        scores.append(oracle(estimator, X[test], y[test], weights[test] if in_score else None))
+    return scores
+
+
+def test_sample_weights_without_metadata_routing(flowers):
+    """scikit-learn gives fit parameters to fit only in cross_val_score, and to fit and score in a search."""
+    X, y, weights = flowers
+    cv = StratifiedKFold(3)
+    params = {"sample_weight": weights}
+    scores = cross_val_score(LogisticRegression(), X, y, cv=cv, scoring=neg_cross_entropy, params=params)
+    assert_allclose(scores, weighted_scores(X, y, weights, cv, in_fit=True, in_score=False), rtol=EXACT)
+    for scoring in (neg_cross_entropy, {"score": neg_cross_entropy, "accuracy": "accuracy"}):
+        search = GridSearchCV(LogisticRegression(), {"C": [1.0]}, cv=cv, scoring=scoring, refit="score")
+        ours = search.fit(X, y, sample_weight=weights).cv_results_
+        search = GridSearchCV(LogisticRegression(), {"C": [1.0]}, cv=cv, scoring="neg_log_loss")
+        theirs = search.fit(X, y, sample_weight=weights).cv_results_
+        for split in range(3):
+            assert_allclose(ours[f"split{split}_test_score"], theirs[f"split{split}_test_score"], rtol=EXACT)
+
+
+@pytest.mark.parametrize(("in_fit", "in_score"), [(True, True), (False, True), (True, False)])
+def test_sample_weights_with_metadata_routing(in_fit, in_score, flowers):
+    """Requests decide who gets the weights."""
+    X, y, weights = flowers
+    cv = StratifiedKFold(3)
+    with sklearn.config_context(enable_metadata_routing=True):
+        estimator = LogisticRegression().set_fit_request(sample_weight=in_fit)
+        scorer = get_scorer("neg_cross_entropy").set_score_request(sample_weight=in_score)
+        params = {"sample_weight": weights}
+        scores = cross_val_score(estimator, X, y, cv=cv, scoring=scorer, params=params)
+        expected = weighted_scores(X, y, weights, cv, in_fit=in_fit, in_score=in_score)
+        assert_allclose(scores, expected, rtol=EXACT)
+        several = {"score": scorer, "bits": make_scorer(cross_entropy_loss, base=2).set_score_request()}
+        several["bits"].set_score_request(sample_weight=in_score)
+        search = GridSearchCV(estimator, {"C": [1.0]}, cv=cv, scoring=several, refit="score")
+        results = search.fit(X, y, **params).cv_results_
+        assert_allclose([results[f"split{i}_test_score"][0] for i in range(3)], expected, rtol=EXACT)
+        assert_allclose([results[f"split{i}_test_bits"][0] * np.log(2) for i in range(3)], expected, rtol=EXACT)
+
+
+def test_routing_under_another_name(flowers):
+    """The request may be an alias: other weights to score than to fit."""
+    X, y, weights = flowers
+    cv = StratifiedKFold(3)
+    with sklearn.config_context(enable_metadata_routing=True):
+        scorer = get_scorer("neg_cross_entropy").set_score_request(sample_weight="test_weight")
+        scores = cross_val_score(LogisticRegression(), X, y, cv=cv, scoring=scorer, params={"test_weight": weights})
+    assert_allclose(scores, weighted_scores(X, y, weights, cv, in_fit=False, in_score=True), rtol=EXACT)
+
+
+def test_weights_nobody_requested_are_an_error(flowers):
+    """As for every scorer under metadata routing."""
+    X, y, weights = flowers
+    with sklearn.config_context(enable_metadata_routing=True):
+        search = GridSearchCV(
+            LogisticRegression().set_fit_request(sample_weight=True),
+            {"C": [1.0]},
+            scoring=get_scorer("neg_cross_entropy"),
+        )
+        with pytest.raises(UnsetMetadataPassedError, match="sample_weight"):
+            search.fit(X, y, sample_weight=weights)
+
+
+def test_requests_of_a_copy_do_not_leak():
+    """get_scorer gives a fresh scorer each time, so a request does not change everybody's."""
+    with sklearn.config_context(enable_metadata_routing=True):
+        get_scorer("neg_cross_entropy").set_score_request(sample_weight=True)
+        for scorer in (get_scorer("neg_cross_entropy"), neg_cross_entropy):
+            assert scorer.get_metadata_routing().score.requests["sample_weight"] is None
+
+
+@pytest.mark.parametrize("options", [{}, {"set_score_request": True}], ids=str)
+def test_pickle_keeps_options_and_requests(options, flowers):
+    """A copy that went through pickle scores the same, and asks for the same metadata."""
+    X, y, weights = flowers
+    estimator = LogisticRegression().fit(X, y)
+    with sklearn.config_context(enable_metadata_routing=True):
+        scorer = make_scorer(cross_entropy_loss, base=2, label_smoothing=0.1)
+        if options:
+            scorer.set_score_request(sample_weight=True)
+        copy = pickle.loads(pickle.dumps(scorer))
+        assert copy.get_metadata_routing().score.requests == scorer.get_metadata_routing().score.requests
+        assert copy(estimator, X, y, sample_weight=weights) == scorer(estimator, X, y, sample_weight=weights)
+    assert repr(copy) == repr(scorer)
+
+
+# --- objects ----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "scorer",
+    [
+        *BOTH,
+        make_scorer(cross_entropy_loss, base=2, class_weight={"a": 1.5}),
+        make_scorer(
+            binary_cross_entropy_loss, pos_label="yes", response_method=["decision_function"], from_logits=True
+        ),
+        make_scorer(cross_entropy_loss, greater_is_better=True, response_method="predict_log_proba"),
+    ],
+    ids=repr,
+)
+def test_repr_evaluates_to_the_same(scorer):
+    """What is printed is how to make it."""
+    again = eval(repr(scorer), vars(skce).copy())
+    assert vars(again) == vars(scorer)
+    assert vars(pickle.loads(pickle.dumps(scorer))) == vars(scorer)
+
+
+def test_scorers_inside_estimators_are_cloned(flowers):
+    """A search with a scorer can be cloned, and the clone searches."""
+    X, y, _ = flowers
+    search = clone(GridSearchCV(LogisticRegression(), {"C": [1.0]}, scoring=make_scorer(cross_entropy_loss, base=2)))
+    assert search.fit(X, y).score(X, y) == pytest.approx(oracle(search, X, y) / np.log(2), rel=EXACT)
+
+
+def test_names():
+    """Every name of get_scorer_names is a public scorer, and get_scorer returns its equal."""
+    assert {"neg_binary_cross_entropy", "neg_cross_entropy"} <= set(get_scorer_names())
+    assert get_scorer_names() == sorted(get_scorer_names())
+    for name in get_scorer_names():
+        assert name in skce.__all__
+        assert vars(get_scorer(name)) == vars(getattr(skce, name))
+
+
+def test_options_reach_the_metric(flowers):
+    """make_scorer passes them on; greater_is_better=True keeps the sign."""
+    X, y, weights = flowers
+    estimator = LogisticRegression().fit(X, y)
+    options = {"label_smoothing": 0.2, "base": 10, "class_weight": {"setosa": 3.0}, "eps": 1e-3}
+    expected = cross_entropy_loss(y, estimator.predict_proba(X), labels=SPECIES, sample_weight=weights, **options)
+    for sign, greater_is_better in ((-1, False), (1, True)):
+        scorer = make_scorer(cross_entropy_loss, greater_is_better=greater_is_better, **options)
+        assert scorer(estimator, X, y, sample_weight=weights) == pytest.approx(sign * expected, rel=EXACT)
+
+
+def test_labels_among_the_options_win_over_the_estimators(flowers):
+    """Whoever names the columns knows better."""
+    X, y, _ = flowers
+    codes = np.searchsorted(SPECIES, y)
+    estimator = LogisticRegression().fit(X, codes)
+    scorer = make_scorer(cross_entropy_loss, labels=SPECIES)
+    assert scorer(estimator, X, y) == pytest.approx(oracle(estimator, X, codes), rel=EXACT)
+
+
+def test_metrics_of_others(flowers):
+    """make_scorer takes any metric: without `labels` it is called as scikit-learn would call it."""
+    X, y, weights = flowers
+    estimator = LogisticRegression().fit(X, y)
+    ours = make_scorer(log_loss)
+    assert ours(estimator, X, y, sample_weight=weights) == pytest.approx(oracle(estimator, X, y, weights), rel=EXACT)
+
+    def first_column(y_true, y_proba):
+        return float(y_proba[0, 0])
+
+    assert make_scorer(first_column)(estimator, X, y) == -estimator.predict_proba(X)[0, 0]
+    half = make_scorer(partial(cross_entropy_loss, base=2))
+    assert half(estimator, X, y) == pytest.approx(oracle(estimator, X, y) / np.log(2), rel=EXACT)
+
+
+@pytest.mark.parametrize("data", ["flowers", "answers"])
+@pytest.mark.parametrize("options", [{}, {"base": 2, "label_smoothing": 0.1}], ids=str)
+def test_metrics_work_in_scikit_learns_make_scorer(data, options, request):
+    """Without the classes, so complete folds only."""
+    X, y, _ = request.getfixturevalue(data)
+    theirs = sklearn_make_scorer(
+        cross_entropy_loss, greater_is_better=False, response_method="predict_proba", **options
+    )
+    scores = cross_val_score(LogisticRegression(), X, y, scoring=theirs)
+    ours = make_scorer(cross_entropy_loss, **options)
+    assert_allclose(scores, cross_val_score(LogisticRegression(), X, y, scoring=ours), rtol=EXACT)
+
+
+@pytest.mark.parametrize("options", [{}, {"pos_label": "no"}, {"pos_label": "yes"}], ids=str)
+@pytest.mark.parametrize("response_method", ["predict_proba", "decision_function"])
+def test_binary_metric_works_in_scikit_learns_make_scorer(options, response_method, answers):
+    """scikit-learn hands over the column of pos_label, and the metric knows it by the same name."""
+    X, y, _ = answers
+    theirs = sklearn_make_scorer(
+        binary_cross_entropy_loss,
+        greater_is_better=False,
+        response_method=response_method,
+        from_logits=response_method == "decision_function",
+        **options,
+    )
+    scores = cross_val_score(LogisticRegression(), X, y, scoring=theirs)
+    expected = cross_val_score(LogisticRegression(), X, y, scoring="neg_log_loss")
+    assert_allclose(scores, expected, rtol=EXACT)
+
+
+# --- mistakes ---------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", ["neg_cross_entrpy", "neg_log_loss", "", None, 3, neg_cross_entropy], ids=repr)
+def test_wrong_names_list_the_right_ones(name):
+    """A typo is answered with the names there are."""
+    with pytest.raises(ValueError, match=r"Unknown scorer .*'neg_binary_cross_entropy'.*'neg_cross_entropy'"):
+        get_scorer(name)
+
+
+def test_a_metric_that_is_not_a_function():
+    """Names go to get_scorer."""
+    with pytest.raises(TypeError, match=r"metric must be a function, got 'neg_log_loss'"):
+        make_scorer("neg_log_loss")
+
+
+def test_logits_read_as_probabilities(answers):
+    """The error says what was forgotten."""
+    X, y, _ = answers
+    scorer = make_scorer(cross_entropy_loss, response_method="decision_function")
+    with pytest.raises(ValueError, match=r"from_logits=True"):
+        scorer(LogisticRegression().fit(X, y), X, y)
+
+
+def test_an_estimator_without_the_method(answers):
+    """scikit-learn's own words, as for its scorers."""
+    X, y, _ = answers
+    with pytest.raises(AttributeError, match=r"SVC has none of the following attributes: predict_proba"):
+        neg_cross_entropy(SVC().fit(X, y), X, y)
+
+
+def test_binary_scorer_with_three_classes(flowers):
+    """Two classes, it says, and what it got."""
+    X, y, _ = flowers
+    with pytest.raises(ValueError, match=r"two classes"):
+        neg_binary_cross_entropy(LogisticRegression().fit(X, y), X, y)

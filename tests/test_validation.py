@@ -1,0 +1,416 @@
+"""Bad input: one clear error that says the rule, what was got and what to do, and never one of NumPy's.
+
+First a table of mistakes with the words of their errors, then a hunt for input that nobody thought of.
+"""
+
+import math
+import re
+import traceback
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import polars as pl
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
+from scipy import sparse
+from sklearn.exceptions import NotFittedError
+
+import skce
+from skce import CrossEntropyClassifier, binary_cross_entropy_loss, cross_entropy_loss, make_scorer
+
+nan, inf = math.nan, math.inf
+
+Y = ["ant", "bee", "cat"]
+PROBA = np.array([[0.2, 0.5, 0.3], [0.6, 0.3, 0.1], [0.1, 0.1, 0.8]])
+Y2 = [0, 1, 1]
+PROBA2 = np.array([0.2, 0.7, 0.9])
+COLUMNS2 = np.column_stack([1 - PROBA2, PROBA2])
+X = np.array([[0.0, 1.0], [1.0, 0.5], [2.0, 0.2], [0.3, 0.3]])
+Y4 = ["no", "yes", "yes", "no"]
+
+
+def replaced(array, index, value):
+    """A copy of an array with one entry changed."""
+    array = np.array(array, dtype=float)
+    array[index] = value
+    return array
+
+
+def ce(y_true=Y, y_proba=PROBA, **options):
+    return lambda: cross_entropy_loss(y_true, y_proba, **options)
+
+
+def bce(y_true=Y2, y_proba=PROBA2, **options):
+    return lambda: binary_cross_entropy_loss(y_true, y_proba, **options)
+
+
+def fit(X=X, y=Y4, sample_weight=None, **parameters):
+    return lambda: CrossEntropyClassifier(**parameters).fit(X, y, sample_weight=sample_weight)
+
+
+def predict(X_test, method="predict_proba", X_train=X):
+    return lambda: getattr(CrossEntropyClassifier().fit(X_train, Y4), method)(X_test)
+
+
+# What is wrong: (call, exception, words of its message).
+MISTAKES = {
+    # shapes
+    "lengths": (ce(Y[:2]), ValueError, r"as many rows, got shapes \(2,\) and \(3, 3\)"),
+    "lengths, binary": (bce(Y2[:2]), ValueError, r"as many rows, got shapes \(2,\) and \(3,\)"),
+    "lengths, one-hot": (ce(np.eye(3)[:2]), ValueError, r"as many rows, got shapes \(2, 3\) and \(3, 3\)"),
+    "scalar outputs": (ce([1], 0.5), ValueError, r"y_proba must have shape \(n,\) or \(n, k\), got \(\)"),
+    "scalar labels": (ce(1), ValueError, r"y_true must have shape .*, got \(\)"),
+    "3-D outputs": (ce(Y, PROBA[None]), ValueError, r"y_proba must have shape .*, got \(1, 3, 3\)"),
+    "3-D targets": (ce(PROBA[None]), ValueError, r"y_true must have shape .*, got \(1, 3, 3\)"),
+    "no labels": (ce(None), ValueError, r"y_true"),
+    "no outputs": (ce(Y, None), ValueError, r"y_proba"),
+    "ragged outputs": (ce(Y, [[0.5, 0.5], [1.0], [0.2, 0.8]]), ValueError, r"y_proba"),
+    "ragged targets": (ce([[1, 0, 0], [1], [0, 1]]), ValueError, r"y_true"),
+    "binary targets in columns": (bce(np.eye(3)), ValueError, r"y_true must have shape \(n,\), got \(3, 3\)"),
+    "three columns, binary": (bce(Y2, PROBA), ValueError, r"two classes must have shape \(n,\) or \(n, 2\), got \(3, 3\)"),
+    "weights' length": (ce(sample_weight=[1, 2]), ValueError, r"sample_weight must have shape \(3,\), got \(2,\)"),
+    "weights in a column": (ce(sample_weight=[[1], [2], [3]]), ValueError, r"sample_weight must have shape \(3,\), got \(3, 1\)"),
+    # empty
+    "empty": (ce([], np.empty((0, 3))), ValueError, r"y_proba is empty: got shape \(0, 3\)"),
+    "empty labels": (ce([]), ValueError, r"y_true is empty"),
+    "no columns": (ce(Y, np.empty((3, 0))), ValueError, r"y_proba is empty: got shape \(3, 0\)"),
+    "empty, binary": (bce([], []), ValueError, r"y_proba is empty"),
+    "empty list of classes": (ce(labels=[]), ValueError, r"labels is empty"),
+    # values of outputs
+    "nan": (ce(Y, replaced(PROBA, (1, 2), nan)), ValueError, r"y_proba must be finite: row 1 has nan"),
+    "nan in another column than the label's": (ce(Y, replaced(PROBA, (2, 0), nan)), ValueError, r"y_proba must be finite: row 2"),
+    "inf": (ce(Y, replaced(PROBA, (1, 2), inf)), ValueError, r"y_proba must be finite: row 1 has inf"),
+    "nan, binary": (bce(Y2, [0.1, nan, 0.3]), ValueError, r"y_proba must be finite: row 1 has nan"),
+    "nan, binary in columns": (bce(Y2, replaced(COLUMNS2, (1, 0), nan)), ValueError, r"y_proba must be finite: row 1 has nan"),
+    "negative": (ce(Y, replaced(PROBA, (2, 0), -0.1)), ValueError, r"probabilities in \[0, 1\]: row 2 has -0\.1.*from_logits=True"),
+    "above 1": (bce(Y2, [0.1, 0.2, 1.5]), ValueError, r"probabilities in \[0, 1\]: row 2 has 1\.5.*from_logits=True"),
+    "sum": (ce(Y, replaced(PROBA, (1, 0), 0.7)), ValueError, r"Rows of y_proba must sum to 1: row 1 sums to 1\.1.*from_logits=True"),
+    "sum a little off": (ce(Y, PROBA * (1 + 2e-4)), ValueError, r"sum to 1: row 0 sums to 1\.0002"),
+    "sum, binary": (bce(Y2, COLUMNS2 * 0.9), ValueError, r"Rows of y_proba must sum to 1: row 0 sums to 0\.9.*from_logits=True"),
+    "nan in a row of weight 0": (ce(Y, replaced(PROBA, (1, 2), nan), sample_weight=[1, 0, 1]), ValueError, r"row 1 has nan"),
+    "nan logit": (ce(Y, replaced(PROBA, (1, 2), nan), from_logits=True), ValueError, r"Logits.*must be finite or -inf: row 1 has nan"),
+    "+inf logit": (ce(Y, replaced(PROBA, (1, 2), inf), from_logits=True), ValueError, r"Logits.*must be finite or -inf: row 1 has inf"),
+    "only -inf logits": (ce(Y, replaced(PROBA, 2, -inf), from_logits=True), ValueError, r"Logits.*finite entry in each row: row 2 is -inf throughout"),
+    "nan logit, binary": (bce(Y2, [0.1, nan, 0.3], from_logits=True), ValueError, r"Logits.*row 1 has nan"),
+    "+inf logit, binary": (bce(Y2, [0.1, 3.0, inf], from_logits=True), ValueError, r"Logits.*row 2 has inf"),
+    "only -inf logits, binary": (bce(Y2, [[0.1, 0.2], [-inf, -inf], [0, 1]], from_logits=True), ValueError, r"Logits.*row 1"),
+    "+inf logit in columns, binary": (bce(Y2, [[0.1, 0.2], [0, 1], [inf, inf]], from_logits=True), ValueError, r"Logits.*row 2 has inf"),
+    "text outputs": (ce(Y, [["a", "b", "c"]] * 3), ValueError, r"y_proba must hold numbers, got an array of dtype <U1"),
+    "complex outputs": (ce(Y, PROBA + 0j), ValueError, r"y_proba must be real"),
+    "sparse outputs": (ce(Y, sparse.csr_array(PROBA)), TypeError, r"y_proba must be dense.*toarray\(\)"),
+    # labels
+    "unknown": (ce(["ant", "bee", "zoo"], labels=Y), ValueError, r"labels \['zoo'\] that no column.*\['ant', 'bee', 'cat'\].*handle_unknown"),
+    "unknown, binary": (bce([0, 1, 2], labels=[0, 1]), ValueError, r"labels \[2\] that no column"),
+    "kinds of labels that differ": (ce([1, 2, 3], labels=["1", "2", "3"]), ValueError, r"labels \[1, 2, 3\] that no column.*\['1', '2', '3'\]"),
+    "unknown by name": (ce(Y, pd.DataFrame(PROBA, columns=["ant", "bee", "dog"])), ValueError, r"labels \['cat'\] that no column.*'dog'"),
+    "fewer classes than columns": (ce(["ant", "bee", "ant"]), ValueError, r"y_true has 2 classes, \['ant', 'bee'\], and y_proba 3 columns.*labels="),
+    "more classes than columns": (bce([1, 2, 3]), ValueError, r"3 classes, \[1, 2, 3\].*labels="),
+    "one class that could be either": (bce(["yes"] * 3), ValueError, r"\['yes'\].*labels=.*"),
+    "number of columns": (ce(labels=["ant", "bee"]), ValueError, r"a column for each of the 2 classes \['ant', 'bee'\], got 3"),
+    "columns of targets": (ce(np.eye(3)[:, :2]), ValueError, r"y_true of shape \(3, 2\) must have a column for each of the 3 of y_proba"),
+    "one class for (n,)": (bce(labels=[1]), ValueError, r"2 classes|two classes"),
+    "duplicates": (ce(labels=["ant", "bee", "ant"]), ValueError, r"labels must not repeat a class, got \['ant'\]"),
+    "duplicate column names": (ce(["ant", "bee", "ant"], pd.DataFrame(PROBA, columns=["ant", "bee", "ant"])), ValueError, r"not repeat a class, got \['ant'\]"),
+    "duplicate names of targets": (ce(pd.DataFrame(np.eye(3), columns=["ant", "bee", "ant"])), ValueError, r"'ant'"),
+    "names that disagree with labels": (ce(Y, pd.DataFrame(PROBA, columns=["x", "y", "z"]), labels=Y), ValueError, r"columns of y_proba, \['x', 'y', 'z'\].*\['ant', 'bee', 'cat'\]"),
+    "names of targets and outputs": (ce(pd.DataFrame(np.eye(3), columns=["a", "b", "c"]), pd.DataFrame(PROBA, columns=["a", "b", "d"])), ValueError, r"\['a', 'b', 'c'\].*\['a', 'b', 'd'\]"),
+    "labels in two axes": (ce(labels=[["ant", "bee", "cat"]]), ValueError, r"labels must have shape \(k,\), got \(1, 3\)"),
+    "labels a string": (ce(labels="abc"), ValueError, r"labels must have shape \(k,\), got \(\)"),
+    "missing label": (ce(["ant", None, "cat"]), ValueError, r"missing labels: row 1"),
+    "nan label": (bce([0, nan, 1]), ValueError, r"missing labels: row 1"),
+    "pandas.NA label": (bce(pd.Series([0, None, 1], dtype="Int64")), ValueError, r"missing labels: row 1"),
+    "null polars label": (ce(pl.Series(["ant", None, "cat"])), ValueError, r"missing labels: row 1"),
+    "NaT label": (ce(np.array(["2020-01-01", "NaT", "2020-01-03"], dtype="M8[D]")), ValueError, r"missing labels: row 1"),
+    "missing class": (ce(["ant", "bee", "ant"], labels=["ant", "bee", None]), ValueError, r"labels.*missing.*2"),
+    "strings and ints": (ce(np.array(["ant", 1, "cat"], dtype=object)), ValueError, r"y_true must not mix kinds of labels, got int and str"),
+    "sparse labels": (ce(sparse.csr_array(np.eye(3))), TypeError, r"y_true must be dense.*toarray\(\)"),
+    "soft labels in one axis": (ce([0.9, 0.2, 0.4], PROBA2), ValueError, r"continuous"),
+    "soft labels in one axis for columns": (ce([0.9, 0.2, 0.4]), ValueError, r"continuous"),
+    "continuous binary targets": (bce([0.3, 1.7, 0.3]), ValueError, r"continuous|\[0, 1\]"),
+    "pos_label unknown": (bce(["no", "yes", "no"], pos_label="si"), ValueError, r"two classes.*pos_label='si'"),
+    "pos_label not in labels": (bce(["no", "yes", "no"], labels=["no", "yes"], pos_label="si"), ValueError, r"pos_label 'si' is not one of the labels \['no', 'yes'\]"),
+    "everything ignored": (ce([7, 8, 9], labels=[0, 1, 2], handle_unknown="ignore"), ValueError, r"No row is left"),
+    "rest ignored has weight 0": (ce(["ant", "zoo", "zoo"], labels=Y, handle_unknown="ignore", sample_weight=[0, 1, 1]), ValueError, r"No row is left"),
+    # soft targets
+    "soft rows": (ce(PROBA * 0.9), ValueError, r"Rows of y_true must sum to 1: row 0 sums to 0\.9"),
+    "two ones in a row": (ce(np.array([[1, 1, 0], [0, 1, 0], [0, 0, 1]])), ValueError, r"Rows of y_true must sum to 1: row 0 sums to 2"),
+    "empty row of targets": (ce(np.array([[1, 0, 0], [0, 0, 0], [0, 0, 1]])), ValueError, r"Rows of y_true must sum to 1: row 1 sums to 0"),
+    "negative target": (ce(replaced(np.eye(3), (1, 1), -1.0)), ValueError, r"y_true must hold probabilities in \[0, 1\]: row 1 has -1"),
+    "nan target": (ce(replaced(np.eye(3), (1, 1), nan)), ValueError, r"y_true must be finite: row 1 has nan"),
+    # weights
+    "negative weight": (ce(sample_weight=[1, 2, -1]), ValueError, r"sample_weight must not be negative: row 2 is -1"),
+    "nan weight": (ce(sample_weight=[1, nan, 1]), ValueError, r"sample_weight must be finite: row 1 is nan"),
+    "inf weight": (ce(sample_weight=[1, 1, inf]), ValueError, r"sample_weight must be finite: row 2 is inf"),
+    "weights of 0": (ce(sample_weight=[0, 0, 0]), ValueError, r"sample_weight sums to zero"),
+    "weights whose sum overflows": (ce(sample_weight=[1e308, 1e308, 1e308]), ValueError, r"sample_weight.*sum"),
+    "text weights": (ce(sample_weight=["a", "b", "c"]), ValueError, r"sample_weight must hold numbers"),
+    "sparse weights": (ce(sample_weight=sparse.csr_array(np.ones((1, 3)))), TypeError, r"sample_weight must be dense"),
+    "class_weight a word": (ce(class_weight="balance"), ValueError, r"class_weight.*'balance'.*'balanced'"),
+    "class_weight's length": (ce(class_weight=[1, 2]), ValueError, r"class_weight must have 3 weights, one a class, got 2"),
+    "class_weight a number": (ce(class_weight=2.0), ValueError, r"class_weight"),
+    "class_weight of other classes": (ce(class_weight={"dog": 2.0}), ValueError, r"no class in common with \['ant', 'bee', 'cat'\].*\['dog'\]"),
+    "negative class_weight": (ce(class_weight={"ant": -1.0}), ValueError, r"class_weight must be finite, non-negative"),
+    "nan class_weight": (ce(class_weight=[1, nan, 1]), ValueError, r"class_weight must be finite, non-negative"),
+    "class_weights of 0": (ce(class_weight=[0, 0, 0]), ValueError, r"class_weight must be .*not all zero"),
+    "class_weight None in a dict": (ce(class_weight={"ant": None}), ValueError, r"class_weight"),
+    "weights that leave nothing": (bce([1, 1, 1], class_weight=[1, 0]), ValueError, r"class_weight and sample_weight.*zero"),
+    # options
+    "smoothing of 1": (ce(label_smoothing=1.0), ValueError, r"label_smoothing must be in \[0, 1\), got 1\.0"),
+    "smoothing below 0": (bce(label_smoothing=-0.1), ValueError, r"label_smoothing must be in \[0, 1\), got -0\.1"),
+    "smoothing of nan": (ce(label_smoothing=nan), ValueError, r"label_smoothing must be in \[0, 1\), got nan"),
+    "smoothing a word": (ce(label_smoothing="a"), TypeError, r"label_smoothing must be a number, got 'a'"),
+    "base of 0": (ce(base=0), ValueError, r"base must be in \(0, inf\), got 0"),
+    "base below 0": (ce(base=-2), ValueError, r"base must be in \(0, inf\), got -2"),
+    "base of 1": (ce(base=1), ValueError, r"base must not be 1"),
+    "base a word": (ce(base="e"), TypeError, r"base must be a number, got 'e'"),
+    "eps of 0.5": (ce(eps=0.5), ValueError, r"eps must be in \[0, 0\.5\), got 0\.5"),
+    "eps below 0": (bce(eps=-1e-9), ValueError, r"eps must be in \[0, 0\.5\), got -1e-09"),
+    "eps a word": (ce(eps="none"), ValueError, r"eps.*'none'.*'auto'"),
+    "eps None": (ce(eps=None), TypeError, r"eps must be a number"),
+    "reduction": (ce(reduction="avg"), ValueError, r"Unknown reduction 'avg'; use one of 'mean', 'none', 'sum'"),
+    "reduction None": (bce(reduction=None), ValueError, r"Unknown reduction None; use one of 'mean', 'none', 'sum'"),
+    "handle_unknown": (ce(handle_unknown="drop"), ValueError, r"Unknown handle_unknown 'drop'; use one of 'clip', 'error', 'ignore'"),
+    "handle_unknown, binary": (bce(handle_unknown="drop"), ValueError, r"Unknown handle_unknown 'drop'"),
+    "handle_unknown beside soft targets": (bce([0.1, 0.2, 0.3], handle_unknown="drop"), ValueError, r"Unknown handle_unknown 'drop'"),
+    "from_logits": (ce(from_logits="yes"), TypeError, r"from_logits must be True or False, got 'yes'"),
+    "from_logits, binary in columns": (bce(Y2, COLUMNS2, from_logits="yes"), TypeError, r"from_logits must be True or False, got 'yes'"),
+    "positional option": (lambda: cross_entropy_loss(Y, PROBA, Y), TypeError, r"positional"),
+    # scorers
+    "metric": (lambda: make_scorer("log_loss"), TypeError, r"metric must be a function, got 'log_loss'"),
+    "option of no metric": (lambda: make_scorer(cross_entropy_loss, bse=2), (TypeError, ValueError), r"bse"),
+    "response_method": (lambda: make_scorer(cross_entropy_loss, response_method=3), (TypeError, ValueError), r"response_method"),
+    # the classifier
+    "X's length": (fit(y=Y4[:3]), ValueError, r"\[4, 3\]|inconsistent"),
+    "1-D X": (fit(X=X[:, 0]), ValueError, r"Expected 2D array, got 1D"),
+    "3-D X": (fit(X=X[None]), ValueError, r"dim 3"),
+    "empty X": (fit(X=np.empty((0, 2)), y=[]), ValueError, r"0 sample"),
+    "X without features": (fit(X=np.empty((4, 0))), ValueError, r"0 feature"),
+    "nan in X": (fit(X=replaced(X, (1, 1), nan)), ValueError, r"X contains NaN"),
+    "inf in X": (fit(X=replaced(X, (1, 1), inf)), ValueError, r"X contains infinity"),
+    "nan in sparse X": (fit(X=sparse.csr_array(replaced(X, (1, 1), nan))), ValueError, r"X contains NaN"),
+    "text in X": (fit(X=X.astype(str).astype(object) + "a"), ValueError, r"could not convert"),
+    "no y": (fit(y=None), ValueError, r"y cannot be None|requires y"),
+    "one class": (fit(y=["yes"] * 4), ValueError, r"at least two classes, got one class, 'yes'"),
+    "continuous y": (fit(y=[0.1, 0.2, 0.3, 1.7]), ValueError, r"continuous"),
+    "nan in y": (fit(y=[0, 1, nan, 1]), ValueError, r"y contains NaN"),
+    "missing y": (fit(y=np.array(["no", None, "yes", "no"], dtype=object)), ValueError, r"y|missing"),
+    "strings and ints in y": (fit(y=np.array(["no", 1, "yes", "no"], dtype=object)), ValueError, r"mix|Unknown label type"),
+    "sparse y": (fit(y=sparse.csr_array(np.eye(4))), (TypeError, ValueError), r"dense"),
+    "weights for fit": (fit(sample_weight=[1, 2]), ValueError, r"sample_weight must have shape \(4,\), got \(2,\)"),
+    "negative weights for fit": (fit(sample_weight=[1, 2, -3, 1]), ValueError, r"sample_weight must not be negative: row 2 is -3"),
+    "nan weights for fit": (fit(sample_weight=[1, 2, nan, 1]), ValueError, r"sample_weight must be finite: row 2 is nan"),
+    "weights of 0 for fit": (fit(sample_weight=[0] * 4), ValueError, r"sample_weight sums to zero"),
+    "class_weight of fit": (fit(class_weight="auto"), ValueError, r"class_weight.*'auto'.*'balanced'"),
+    "class_weight of other classes for fit": (fit(class_weight={"maybe": 1.0}), ValueError, r"no class in common"),
+    "solver": (fit(solver="lbgfs"), ValueError, r"Unknown solver 'lbgfs'; use one of 'auto', .*'gradient_descent', .*'lbfgs'"),
+    "alpha": (fit(alpha=-1.0), ValueError, r"alpha must be in \[0, inf.*, got -1"),
+    "alpha nan": (fit(alpha=nan), ValueError, r"alpha must be .*got nan"),
+    "alpha inf": (fit(alpha=inf), ValueError, r"alpha must be .*got inf"),
+    "alpha a word": (fit(alpha="small"), TypeError, r"alpha must be a number, got 'small'"),
+    "smoothing of fit": (fit(label_smoothing=1.0), ValueError, r"label_smoothing must be in \[0, 1\)"),
+    "tol": (fit(tol=-1.0), ValueError, r"tol must be in \[0, inf.*, got -1"),
+    "max_iter": (fit(max_iter=0), ValueError, r"max_iter must be in \[1, inf.*, got 0"),
+    "max_iter a fraction": (fit(max_iter=1.5), TypeError, r"max_iter must be an integer, got 1\.5"),
+    "momentum": (fit(momentum=1.0, solver="gradient_descent"), ValueError, r"momentum must be in \[0, 1\), got 1"),
+    "learning_rate": (fit(learning_rate=0.0, solver="gradient_descent"), ValueError, r"learning_rate must be in \(0, inf\), got 0"),
+    "fit_intercept": (fit(fit_intercept="no"), TypeError, r"fit_intercept must be True or False, got 'no'"),
+    "warm_start": (fit(warm_start=None), TypeError, r"warm_start must be True or False, got None"),
+    "not fitted": (lambda: CrossEntropyClassifier().predict(X), NotFittedError, r"not fitted yet"),
+    "other features": (predict(X[:, :1]), ValueError, r"X has 1 features, but CrossEntropyClassifier is expecting 2 features"),
+    "other feature names": (
+        predict(pd.DataFrame(X, columns=["a", "c"]), X_train=pd.DataFrame(X, columns=["a", "b"])),
+        ValueError,
+        r"feature names should match",
+    ),
+    "nan at predict": (predict(replaced(X, (0, 0), nan), "predict"), ValueError, r"X contains NaN"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("call", "exception", "words"), MISTAKES.values(), ids=MISTAKES.keys())
+def test_mistake_has_a_clear_error(call, exception, words):
+    """The exception's kind and the words that help; it starts like a sentence and is not NumPy's."""
+    with pytest.raises(exception, match=words) as caught:
+        call()
+    message = str(caught.value)
+    assert "broadcast" not in message
+    assert "inhomogeneous" not in message
+    assert len(message) < 500
+
+
+def test_long_lists_of_labels_are_cut():
+    """A thousand unknown labels make a short message."""
+    with pytest.raises(ValueError, match=r"1000 in all") as caught:
+        cross_entropy_loss(np.arange(1000) + 10, np.full((1000, 2), 0.5), labels=[0, 1])
+    assert len(str(caught.value)) < 400
+
+
+def test_first_row_at_fault_is_named_in_any_block():
+    """Rows are counted from the start of the array, not of a block."""
+    proba = np.full((10_000, 4), 0.25)
+    proba[9_876] = 0.3
+    with pytest.raises(ValueError, match=r"row 9876 sums to 1\.2"):
+        cross_entropy_loss(np.zeros(10_000, dtype=int), proba, labels=range(4))
+
+
+def test_a_fit_that_fails_changes_nothing():
+    """Nothing half done: after an error the old fit still predicts."""
+    classifier = CrossEntropyClassifier().fit(X, Y4)
+    before = classifier.predict_proba(X)
+    with pytest.raises(ValueError, match="sample_weight"):
+        classifier.fit(X, [1, 2, 3, 1], sample_weight=[1, 2, -1, 3])
+    assert np.array_equal(classifier.predict_proba(X), before)
+    assert classifier.classes_.tolist() == ["no", "yes"]
+
+
+# --- the hunt ---------------------------------------------------------------------------------------------------------
+
+PACKAGE = str(Path(skce.__file__).parent)
+
+hunt = settings(max_examples=300, deadline=None)  # no deadline: a loaded machine is not a bug
+
+ODD_FLOATS = [0.0, -0.0, 1.0, 0.5, 0.25, 0.75, -1.0, 2.0, 5e-324, 1e-45, 1e-17, 1e17, 1e300, -1e300, nan, inf, -inf]
+SHAPES = st.one_of(
+    st.tuples(st.integers(1, 4)),
+    st.tuples(st.integers(1, 4), st.integers(1, 4)),
+    st.sampled_from([(), (0,), (0, 2), (2, 0), (1, 1, 2), (2, 2, 2)]),
+)
+
+
+@st.composite
+def odd_arrays(draw, shapes=SHAPES):
+    """Arrays of any kind, of values at the edges."""
+    dtype = draw(st.sampled_from("f8 f8 f8 f4 f2 i8 i1 u8 ? O U2 S2 c16 M8[D] m8[s]".split()))
+    shape = draw(shapes)
+    elements = {
+        "f": st.sampled_from(ODD_FLOATS),
+        "O": st.one_of(st.sampled_from([None, nan, "a", "b", b"a", 1, 0, 0.5, True, 2**70, (1, 2)])),
+        "U": st.sampled_from(["a", "b", "", "1"]),
+        "i": st.sampled_from([0, 1, 2, -1, 127, -128]),
+    }.get(np.dtype(dtype).kind)
+    if np.dtype(dtype).kind == "f":
+        with np.errstate(all="ignore"):
+            values = [draw(elements) for _ in range(math.prod(shape))]
+            return np.array(values).reshape(shape).astype(dtype)
+    return draw(hnp.arrays(dtype, shape, elements=elements))
+
+
+@st.composite
+def good_arrays(draw, rows, columns):
+    """Probabilities that are fine."""
+    raw = np.array([[draw(st.integers(1, 9)) for _ in range(columns)] for _ in range(rows)], dtype=float)
+    return raw / raw.sum(axis=1, keepdims=True)
+
+
+CONTAINERS = st.sampled_from([lambda a: a, lambda a: a.tolist(), np.asfortranarray])
+
+OPTIONS = st.fixed_dictionaries(
+    {},
+    optional={
+        "sample_weight": st.one_of(odd_arrays(), st.sampled_from([2, 0, "a", [], [1.0, 2.0]])),
+        "class_weight": st.one_of(
+            odd_arrays(), st.sampled_from(["balanced", "x", {}, {0: 0.0}, {0: 2.0, 1: 0.0}, {"a": 1}, {"a": None}])
+        ),
+        "labels": st.one_of(odd_arrays(), st.sampled_from([[0, 1], [1, 0], "ab", ["a", "b"], [0, 1, 2], [None, 1]])),
+        "label_smoothing": st.sampled_from([0.0, 0.1, 0, 1, -1, nan, inf, "a", None, True, np.float32(0.5), [0.1]]),
+        "from_logits": st.sampled_from([False, True, True, 1, None, "yes", np.True_]),
+        "reduction": st.sampled_from(["mean", "sum", "none", "none", None, 1, ["mean"], "x"]),
+        "base": st.sampled_from([None, 2, 10, 0, 1, -1, nan, inf, "e", np.int8(2), True, [2]]),
+        "eps": st.sampled_from(["auto", 0, 0.0, 1e-3, 0.5, -1, nan, None, "x", np.float32(1e-3), [0.1]]),
+        "handle_unknown": st.sampled_from(["error", "clip", "ignore", None, "x", 0, ["clip"]]),
+    },
+)
+
+
+def raised_in_skce(error):
+    """Whether the innermost frame of an error's traceback is ours: NumPy did not raise it."""
+    return traceback.extract_tb(error.__traceback__)[-1].filename.startswith(PACKAGE)
+
+
+def check_answer(metric, y_true, y_proba, options):
+    """Either an error of ours, or a number (rows of numbers) that is not nan. Warnings are errors and not ours."""
+    try:
+        result = metric(y_true, y_proba, **options)
+    except (ValueError, TypeError) as error:
+        assert raised_in_skce(error), f"raised by others: {error!r}"
+        assert re.match(r"[A-Za-z]", str(error))
+        return
+    if options.get("reduction", "mean") == "none":
+        assert result.shape == (len(y_proba),)
+        assert result.dtype in (np.float64, np.float32)
+    else:
+        assert type(result) is float
+    assert not np.isnan(result).any()
+    if options.get("base") is None and not options.get("from_logits"):
+        assert np.min(result) >= 0
+
+
+@hunt
+@given(y_true=odd_arrays(), y_proba=odd_arrays(), container=CONTAINERS, options=OPTIONS)
+@pytest.mark.parametrize("metric", [cross_entropy_loss, binary_cross_entropy_loss])
+def test_odd_input_gives_a_clear_error_or_a_number(metric, y_true, y_proba, container, options):
+    """Anything for everything."""
+    check_answer(metric, container(y_true), container(y_proba), options)
+
+
+@hunt
+@given(data=st.data(), rows=st.integers(1, 4), columns=st.integers(1, 3))
+@pytest.mark.parametrize("metric", [cross_entropy_loss, binary_cross_entropy_loss])
+def test_one_odd_argument_among_good_ones(metric, data, rows, columns):
+    """Good probabilities and labels, with one argument that may be anything: errors are not hidden by others."""
+    y_proba = data.draw(good_arrays(rows, columns))
+    y_true = np.array(data.draw(st.lists(st.integers(0, columns - 1), min_size=rows, max_size=rows)))
+    of_n = st.one_of(SHAPES, st.just((rows,)), st.just((rows, columns)))
+    options = {"labels": list(range(columns))} if data.draw(st.booleans()) else {}
+    odd = data.draw(st.sampled_from(["y_true", "y_proba", "sample_weight", "class_weight", "labels", "option"]))
+    if odd == "y_true":
+        y_true = data.draw(odd_arrays(of_n))
+    elif odd == "y_proba":
+        y_proba = data.draw(odd_arrays(of_n))
+        options["from_logits"] = data.draw(st.booleans())
+    elif odd == "option":
+        options |= data.draw(OPTIONS)
+    else:
+        options[odd] = data.draw(odd_arrays(st.one_of(of_n, st.just((columns,)))))
+    if data.draw(st.booleans()):
+        options["handle_unknown"] = data.draw(st.sampled_from(["clip", "ignore"]))
+    check_answer(metric, y_true, y_proba, options)
+
+
+@hunt
+@given(
+    data=st.data(),
+    rows=st.integers(1, 4),
+    columns=st.integers(2, 4),
+    eps=st.sampled_from(["auto", 0, 1e-3]),
+    reduction=st.sampled_from(["mean", "sum", "none"]),
+    label_smoothing=st.sampled_from([0.0, 0.1]),
+    from_logits=st.booleans(),
+    dtype=st.sampled_from(["f8", "f4"]),
+)
+def test_extreme_but_valid_input_never_gives_nan(
+    data, rows, columns, eps, reduction, label_smoothing, from_logits, dtype
+):
+    """Probabilities of exactly 0 and 1, logits of -inf and +-1e30, weights of 0: inf where it is true, never nan."""
+    one_hot = np.eye(columns)[data.draw(st.lists(st.integers(0, columns - 1), min_size=rows, max_size=rows))]
+    if from_logits:
+        values = st.sampled_from([0.0, 1e30, -1e30, -inf, 1e-30, 700.0])
+        outputs = np.array([[data.draw(values) for _ in range(columns - 1)] + [-5.0] for _ in range(rows)])
+    else:
+        outputs = one_hot
+    codes = data.draw(st.lists(st.integers(0, columns - 1), min_size=rows, max_size=rows))
+    weights = data.draw(st.lists(st.sampled_from([0.0, 1.0, 2.5]), min_size=rows, max_size=rows))
+    of_classes = data.draw(st.lists(st.sampled_from([0.0, 1.0, 2.5]), min_size=columns, max_size=columns))
+    y_true = data.draw(st.sampled_from([np.array(codes), one_hot, 0.5 * one_hot + 0.5 * np.eye(columns)[codes]]))
+    options = {
+        "sample_weight": weights,
+        "class_weight": of_classes,
+        "label_smoothing": label_smoothing,
+        "from_logits": from_logits,
+        "eps": eps,
+        "reduction": reduction,
+        "labels": range(columns),
+    }
+    check_answer(cross_entropy_loss, y_true, outputs.astype(dtype), options)
