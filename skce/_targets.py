@@ -43,9 +43,8 @@ def find_classes(y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     if y.dtype.kind == "O" and len(y):
         import pandas as pd
 
-        parts = [pd.unique(y[start : start + TABLE_LIMIT]) for start in range(0, len(y), TABLE_LIMIT)]  # small tables
-        classes = np.sort(pd.unique(np.concatenate(parts)))
-        return classes, pd.Index(classes).get_indexer(y)
+        classes = np.sort(pd.unique(np.concatenate([pd.unique(y[rows]) for rows in _slices(len(y))])))
+        return classes, _index_of(y, classes)
     if y.dtype.kind in "US" and len(y) and (found := _hashed_classes(y)):
         return found
     return np.unique(y, return_inverse=True)
@@ -64,9 +63,7 @@ def encode(y: np.ndarray, classes: np.ndarray) -> np.ndarray:
     if y.dtype.kind in "US":
         present, codes = find_classes(y)
         return encode(present.astype(object), classes)[codes]
-    import pandas as pd
-
-    return pd.Index(classes.astype(object)).get_indexer(y.astype(object, copy=False))
+    return _index_of(y, classes)
 
 
 def _classes_from_table(y: np.ndarray, low: int, high: int) -> tuple[np.ndarray, np.ndarray]:
@@ -119,6 +116,22 @@ def _look_up(y: np.ndarray, classes: np.ndarray, low: int, high: int) -> np.ndar
     codes = np.full(len(y), UNKNOWN, dtype=np.intp)
     codes[known] = table[_offset(y[known], low)]
     return codes
+
+
+def _index_of(y: np.ndarray, classes: np.ndarray) -> np.ndarray:
+    """`encode` for labels of any kind, by pandas."""
+    import pandas as pd
+
+    index = pd.Index(classes.astype(object))
+    codes = np.empty(len(y), dtype=np.intp)
+    for rows in _slices(len(y)):
+        codes[rows] = index.get_indexer(y[rows].astype(object, copy=False))
+    return codes
+
+
+def _slices(n: int) -> list[slice]:
+    """Parts of n labels for pandas, whose hash tables are as long as what they are given."""
+    return [slice(start, start + TABLE_LIMIT) for start in range(0, n, TABLE_LIMIT)]
 
 
 def _fits_table(low: int, high: int, n: int) -> bool:
