@@ -9,6 +9,7 @@ With intercepts both work in the coordinates of centred features, where x and b 
 b' = b + W mu, gradient_W' = gradient_W - gradient_b mu^T.
 """
 
+from collections.abc import Callable
 from typing import Any, Protocol
 
 import numpy as np
@@ -18,6 +19,10 @@ from skce.losses import Curvature
 
 JITTER = 1e-12
 """Added to a diagonal of ones: collinear columns and saturated rows then do no harm."""
+
+
+FLOOR = 1e-10
+"""Least curvature of a factored model, relative to its largest."""
 
 
 class Model(Protocol):
@@ -40,14 +45,7 @@ class Exact:
         self.center = center
         self.scale = 1 / np.sqrt(np.where(hessian.diagonal() > 0, hessian.diagonal(), 1))
         scaled = hessian * self.scale * self.scale[:, None]
-        jitter = JITTER
-        while True:  # rounding may leave a singular Hessian slightly indefinite
-            scaled[np.diag_indices_from(scaled)] = 1 + jitter
-            factor, info = linalg.lapack.dpotrf(scaled, lower=True)
-            if info == 0:
-                break
-            jitter *= 100
-        self.factor = factor
+        self.factor = _with_jitter(lambda matrix: linalg.cholesky(matrix, lower=True, check_finite=False), scaled)
 
     def solve(self, gradient: np.ndarray) -> np.ndarray:
         centred = _to_centred(gradient, self.center)
@@ -76,9 +74,9 @@ class Factored:
         else:
             self.basis, self.curvature, self.penalty = _diagonalise(covariance, alpha, self.class_scale[-1])
         scales = np.multiply.outer(self.class_scale, self.curvature) + self.penalty
-        self.inverse = 1 / np.maximum(scales, np.finfo(float).tiny)
-        if covariance.ndim == 1:  # a constant column without penalty: leave its coefficient alone
-            self.inverse[scales == 0] = 0
+        if self.basis is not None:  # in units of unit variance: the least curvature that rounding cannot fake
+            np.maximum(scales, FLOOR * self.class_scale[-1], out=scales)
+        self.inverse = np.divide(1, scales, out=np.zeros_like(scales), where=scales > 0)
 
     def solve(self, gradient: np.ndarray) -> np.ndarray:
         rotated = self.class_basis.T @ _to_centred(gradient, self.center)
@@ -93,7 +91,7 @@ class Factored:
 
 
 def _diagonalise(covariance: np.ndarray, alpha: float, largest: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """T, lambda, pi with T^T C T = diag(lambda) and T^T (alpha I) T = diag(pi).
+    """T, lambda, pi with T^T C T = diag(lambda), T^T (alpha I) T = diag(pi).
 
     In units where C has a unit diagonal the penalty is graded over as many orders of magnitude as the features. The
     pencil (penalty, C + gamma penalty) has a well-scaled right-hand side and eigenvalues in [0, 1/gamma]; gamma makes
@@ -104,9 +102,19 @@ def _diagonalise(covariance: np.ndarray, alpha: float, largest: float) -> tuple[
     scale = 1 / np.sqrt(np.where(variance + floor > 0, variance + floor, 1))
     penalty = scale**2
     right = covariance * scale * scale[:, None]
-    right[np.diag_indices_from(right)] += floor * penalty + JITTER
-    values, basis = linalg.eigh(np.diag(penalty), right, driver="gvd", check_finite=False)
+    right[np.diag_indices_from(right)] += floor * penalty
+    values, basis = _with_jitter(lambda b: linalg.eigh(np.diag(penalty), b, driver="gvd", check_finite=False), right)
     return scale[:, None] * basis, np.clip(1 - floor * values, 0, 1), alpha * values
+
+
+def _with_jitter(factorise: Callable[[np.ndarray], Any], matrix: np.ndarray) -> Any:
+    """Factorise a matrix of unit diagonal that rounding may have left slightly indefinite: a little is added to it."""
+    jitter = JITTER
+    while True:
+        try:
+            return factorise(matrix + jitter * np.eye(len(matrix)))
+        except linalg.LinAlgError:
+            jitter *= 100
 
 
 def exact_sums(X: Any, weights: np.ndarray | None, curvature: Curvature, center: np.ndarray | None) -> tuple:

@@ -137,7 +137,9 @@ def softmax_of_mass(z, mass, e):
 def focal_softmax_of_mass(z, mass, gamma, e):
     """Fill `e` with exponentials; return (their row sums, the focal loss, what the mass comes to in its gradient)."""
     (sums,), shift = exp_rows(z, e, 1e-6, 1e6, lambda e: (row_sums(e),))
-    loss = (np.log(sums) + shift)[:, None] - z
+    if isinstance(shift, np.ndarray):
+        z = z - shift[:, None]
+    loss = np.log(sums)[:, None] - z
     np.maximum(loss, 0, out=loss)
     factor, slope = focus(loss, -np.expm1(-loss), gamma)
     values = mass * (factor * loss)

@@ -203,7 +203,7 @@ def rows_of(X: Any, targets: np.ndarray, weights: np.ndarray | None, n_outputs: 
     n, d = X.shape
     if sparse.issparse(X):  # a block's gradient is dense, so blocks are as few as the shards
         size, result = X.nnz * 12, d * n_outputs * 8
-        n_shards = int(np.clip(size // (4 * result + 1), 1, SHARDS))
+        n_shards = int(np.clip(min(size // (4 * result + 1), X.nnz // 50_000), 1, SHARDS))
         block_rows = -(-n // n_shards)
     else:
         n_shards = SHARDS

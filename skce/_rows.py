@@ -68,7 +68,16 @@ class Rows:
     def _block(self, start: int, stop: int) -> tuple:
         if start == 0 and stop == self.n_rows:
             return self.arrays
-        return tuple(None if a is None else a[start:stop] for a in self.arrays)
+        return tuple(None if a is None else _part(a, start, stop) for a in self.arrays)
+
+
+def _part(array: Any, start: int, stop: int) -> Any:
+    """Rows of an array, as a view; also of a CSR array, whose own slices are copies."""
+    if isinstance(array, np.ndarray):
+        return array[start:stop]
+    low, high = array.indptr[start], array.indptr[stop]
+    parts = array.data[low:high], array.indices[low:high], array.indptr[start : stop + 1] - low
+    return type(array)(parts, shape=(stop - start, array.shape[1]), copy=False)
 
 
 def _cut(n_rows: int, block_rows: int, n_shards: int) -> list[list[tuple[int, int]]]:

@@ -1,6 +1,7 @@
 """The classifier: validate, build the objective, solve, store."""
 
 import warnings
+from inspect import signature
 from typing import Any, Self
 
 import numpy as np
@@ -66,11 +67,11 @@ class CrossEntropyClassifier(ClassifierMixin, BaseEstimator):
         Steps taken.
     converged_ : bool
         Whether `tol` was reached.
-    loss_curve_ : ndarray of shape (n_iter_ + 1,)
+    loss_curve_ : ndarray of shape (n_steps + 1,)
         The objective at the start and after each step.
     n_features_in_ : int
         Number of features.
-    feature_names_in_ : ndarray of shape (n_features_in_,)
+    feature_names_in_ : ndarray of shape (n_features,)
         Names of the features, if X had names that are all strings.
 
     See Also
@@ -208,18 +209,16 @@ class CrossEntropyClassifier(ClassifierMixin, BaseEstimator):
         return objective.start()
 
     def _solver_options(self) -> dict[str, Any]:
-        options: dict[str, Any] = {"tol": self.tol, "max_iter": self.max_iter}
-        if self.verbose:
-            options["callback"] = _print_step
-        if self.solver == "gradient_descent":
-            options |= {"learning_rate": self.learning_rate, "momentum": self.momentum}
-        return options
+        """The estimator's parameters that its solver takes."""
+        parameters = self.get_params(deep=False)
+        options = {name: parameters[name] for name in signature(SOLVERS[self.solver]).parameters if name in parameters}
+        return {**options, "callback": _print_step if self.verbose else None}
 
     def _store(self, classes: NDArray[Any], objective: Objective, result: Result) -> Self:
         if not result.converged:
             warnings.warn(
-                f"{self.solver!r} stopped before tol={self.tol:g} was reached. {result.message} Increase max_iter"
-                + (", scale the features, or use solver='lbfgs'." if self.solver == "gradient_descent" else " or tol."),
+                f"{self.solver!r} stopped before tol={self.tol:g} was reached. {result.message} "
+                "Increase max_iter, tol or alpha; plain gradient descent also needs scaled features.",
                 ConvergenceWarning,
                 stacklevel=3,
             )

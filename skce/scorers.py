@@ -183,9 +183,22 @@ SCORERS: dict[str, Scorer] = {
 }
 
 d2_cross_entropy = SCORERS["d2_cross_entropy"]
+"""Share of the cross-entropy of the class frequencies that the predictions save: `d2_cross_entropy_score`."""
+
 neg_binary_cross_entropy = SCORERS["neg_binary_cross_entropy"]
+"""Minus the `binary_cross_entropy_loss` of the positive class's probability."""
+
 neg_cross_entropy = SCORERS["neg_cross_entropy"]
+"""Minus the `cross_entropy_loss` of the predicted probabilities."""
+
 neg_focal_loss = SCORERS["neg_focal_loss"]
+"""Minus the `focal_loss` of the predicted probabilities. Not proper: do not choose models by it."""
+
 neg_kl_divergence = SCORERS["neg_kl_divergence"]
+"""Minus the `kl_divergence_loss` of the predicted probabilities from soft targets."""
+
 neg_multilabel_cross_entropy = SCORERS["neg_multilabel_cross_entropy"]
+"""Minus the `multilabel_cross_entropy_loss` of the predicted probability of each label."""
+
 neg_perplexity = SCORERS["neg_perplexity"]
+"""Minus the `perplexity` of the predicted probabilities."""

@@ -134,7 +134,9 @@ def test_two_classes_of_any_kind(labels, scorer, answers):
 
 
 @pytest.mark.parametrize(
-    "container", [pd.Series, pd.Categorical, lambda y: pd.Series(y, dtype="category"), list], ids=str
+    "container",
+    [pd.Series, pd.Categorical, lambda y: pd.Series(y, dtype="category"), list],
+    ids=["Series", "Categorical", "Series of categories", "list"],
 )
 def test_labels_in_pandas_containers(container, flowers):
     """y may be what users have."""

@@ -1,0 +1,1 @@
+"""Benchmarks: `python -m tests.benchmarks solvers [--quick] [--threads 1]`. They print tables and assert nothing."""

@@ -1,0 +1,28 @@
+"""`python -m tests.benchmarks NAME [--quick] [--threads N]`: run one benchmark of this folder, or all."""
+
+import argparse
+from contextlib import nullcontext
+from importlib import import_module
+from pathlib import Path
+
+from threadpoolctl import threadpool_limits
+
+from tests.benchmarks.timing import header
+
+SHARED = {"__init__", "__main__", "timing"}
+NAMES = sorted(path.stem for path in Path(__file__).parent.glob("*.py") if path.stem not in SHARED)
+
+
+def main():
+    parser = argparse.ArgumentParser(prog="python -m tests.benchmarks", description=__doc__)
+    parser.add_argument("name", choices=[*NAMES, "all"])
+    parser.add_argument("--quick", action="store_true", help="small data and few repeats")
+    parser.add_argument("--threads", type=int, help="threads that BLAS may use")
+    options = parser.parse_args()
+    for name in NAMES if options.name == "all" else [options.name]:
+        with threadpool_limits(options.threads) if options.threads else nullcontext():
+            print(header(options.threads))
+            import_module(f"tests.benchmarks.{name}").main(quick=options.quick)
+
+
+main()

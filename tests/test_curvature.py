@@ -1,0 +1,169 @@
+"""The models of the Hessian, apart from any data: what they add up, and that they solve with what they are given."""
+
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose
+from scipy import linalg, sparse
+
+from skce import _curvature
+from skce.losses import SigmoidCrossEntropy, SoftmaxCrossEntropy
+
+containers = pytest.mark.parametrize("container", [np.asarray, sparse.csr_array], ids=["dense", "sparse"])
+losses = pytest.mark.parametrize("loss", [SoftmaxCrossEntropy(), SigmoidCrossEntropy()], ids=["softmax", "sigmoid"])
+
+
+def positive_definite(size, rng, condition=1e3):
+    """A random symmetric matrix with eigenvalues in [1, condition]."""
+    basis = linalg.qr(rng.normal(size=(size, size)))[0]
+    return basis * np.geomspace(1, condition, size) @ basis.T
+
+
+def block(loss, seed=0, n=30, d=4, k=3):
+    """X, targets, weights and the loss's curvature at random logits."""
+    rng = np.random.default_rng(seed)
+    X = np.where(rng.random((n, d)) < 0.3, 0, rng.normal(size=(n, d)) + 1)
+    targets = rng.integers(2, size=(n, k)) if isinstance(loss, SigmoidCrossEntropy) else rng.integers(k, size=n)
+    return X, rng.exponential(size=n), loss.block_curvature(targets, rng.normal(size=(n, k)))
+
+
+@containers
+@losses
+@pytest.mark.parametrize("weighted", [True, False])
+@pytest.mark.parametrize("centred", [True, False])
+def test_exact_sums_are_kronecker_products(loss, container, weighted, centred):
+    """Sum over the rows of weight * A (x) x x^T, with a column of ones behind centred features."""
+    X, weights, curvature = block(loss)
+    weights = weights if weighted else None
+    center = np.array([0.5, 1.0, -2.0, 0.0]) if centred else None
+    (hessian,) = _curvature.exact_sums(container(X), weights, curvature, center)
+    features = np.column_stack([X - center, np.ones(len(X))]) if centred else X
+    products = [np.kron(A, np.outer(x, x)) for A, x in zip(curvature.matrices(), features, strict=True)]
+    expected = np.average(products, axis=0, weights=weights) * (len(X) if weights is None else weights.sum())
+    q = 3 * features.shape[1]
+    assert_allclose(np.reshape(hessian, (q, q)), expected, rtol=1e-12, atol=1e-12)
+
+
+@containers
+@losses
+@pytest.mark.parametrize("weighted", [True, False])
+@pytest.mark.parametrize("full", [True, False])
+def test_factored_sums_are_moments(loss, container, weighted, full):
+    """Sums of A, trace(A), trace(A) x and trace(A) x x^T, or of the latter's diagonal."""
+    X, weights, curvature = block(loss)
+    s = weights if weighted else np.ones(len(X))
+    outputs, trace, first, second = _curvature.factored_sums(
+        container(X), weights if weighted else None, curvature, None, full
+    )
+    matrices = curvature.matrices()
+    c = s * np.trace(matrices, axis1=1, axis2=2)
+    assert_allclose(outputs, np.einsum("i,ijk->jk", s, matrices), rtol=1e-12, atol=1e-13)
+    assert_allclose(trace, c.sum(), rtol=1e-12)
+    assert_allclose(first, c @ X, rtol=1e-12)
+    assert_allclose(second, X.T * c @ X if full else c @ X**2, rtol=1e-12)
+
+
+@losses
+@pytest.mark.parametrize("full", [True, False])
+def test_factored_sums_about_a_center(loss, full):
+    """Dense features are centred before they are multiplied: digits are not lost far from zero."""
+    X, weights, curvature = block(loss)
+    center = X.mean(axis=0)
+    near = _curvature.factored_sums(X, weights, curvature, center, full)
+    far = _curvature.factored_sums(X + 1e6, weights, curvature, center + 1e6, full)
+    for a, b in zip(near, far, strict=True):
+        assert_allclose(b, a, rtol=1e-7, atol=1e-7)
+
+
+@pytest.mark.parametrize("scales", [[1, 1, 1], [1e8, 1, 1e-8]])
+@pytest.mark.parametrize("centred", [True, False])
+def test_exact_solves_with_the_hessian(scales, centred):
+    """solve(H v) is v, whatever the units of the features, in the coordinates of features that are not centred."""
+    rng = np.random.default_rng(1)
+    k, p = 2, 3
+    units = np.tile(scales, k)
+    hessian = positive_definite(k * p, rng) * units * units[:, None]
+    v = rng.normal(size=(k, p)) / scales
+    if centred:  # H = M^T H_centred M, where M takes (W, b) to (W, b + W mu)
+        mu = np.array([3.0, -2.0]) * scales[:2]
+        move = np.eye(p)
+        move[2, :2] = mu
+        M = np.kron(np.eye(k), move)
+        gradient = (M.T @ hessian @ M @ v.ravel()).reshape(k, p)
+        model = _curvature.Exact(hessian, mu)
+    else:
+        gradient = (hessian @ v.ravel()).reshape(k, p)
+        model = _curvature.Exact(hessian, None)
+    assert_allclose(model.solve(gradient) * scales, v * scales, rtol=1e-6, atol=1e-6 * np.abs(v * scales).max())
+
+
+@pytest.mark.parametrize("alpha", [0.0, 1e-3, 1e3])
+@pytest.mark.parametrize("full", [True, False])
+@pytest.mark.parametrize("scales", [[1, 1, 1], [1e6, 1, 1e-6]])
+def test_factored_solves_with_the_kronecker_product(alpha, full, scales):
+    """solve((A (x) C + alpha I) v) is v, intercepts apart."""
+    rng = np.random.default_rng(2)
+    outputs, covariance = positive_definite(2, rng, 10), positive_definite(3, rng, 100)
+    covariance *= np.multiply.outer(scales, scales)
+    if not full:
+        covariance = covariance.diagonal()
+    matrix = np.kron(outputs, covariance if full else np.diag(covariance)) + alpha * np.eye(6)
+    v = rng.normal(size=(2, 3)) / scales
+    model = _curvature.Factored(outputs.copy(), covariance.copy(), None, alpha)
+    solution = model.solve((matrix @ v.ravel()).reshape(2, 3))
+    assert_allclose(solution * scales, v * scales, rtol=1e-5, atol=1e-5)
+
+
+def test_factored_takes_intercepts_apart():
+    """With a mean the intercepts have the curvature of the outputs alone, in centred coordinates."""
+    rng = np.random.default_rng(3)
+    outputs, covariance, mu = positive_definite(2, rng, 10), positive_definite(3, rng, 10), rng.normal(size=3)
+    second = covariance + np.multiply.outer(mu, mu)
+    moments = np.block([[second, mu[:, None]], [mu[None, :], np.ones((1, 1))]])
+    v = rng.normal(size=(2, 4))
+    gradient = (np.kron(outputs, moments) @ v.ravel()).reshape(2, 4)
+    assert_allclose(_curvature.Factored(outputs, covariance, mu, 0.0).solve(gradient), v, rtol=1e-8)
+
+
+@pytest.mark.parametrize("rank", [0, 1, 3])
+@pytest.mark.parametrize("model", ["exact", "factored", "factored diagonal"])
+def test_singular_matrices_give_finite_solutions(model, rank):
+    """Collinear and constant columns leave a matrix without full rank: solutions are finite and go downhill."""
+    rng = np.random.default_rng(4)
+    root = rng.normal(size=(4, rank))
+    covariance = root @ root.T
+    gradient = (covariance @ rng.normal(size=(4, 2))).T.copy()
+    if model == "exact":
+        built = _curvature.Exact(np.kron(np.eye(2), covariance), None)
+    else:
+        built = _curvature.Factored(
+            np.eye(2), covariance if model == "factored" else covariance.diagonal().copy(), None, 0.0
+        )
+    solution = built.solve(gradient)
+    assert np.isfinite(solution).all()
+    assert np.vdot(solution, gradient) >= 0
+    if rank and model != "factored diagonal":
+        assert_allclose(solution @ covariance, gradient, rtol=1e-5, atol=1e-6)
+
+
+def test_exact_survives_a_slightly_indefinite_hessian():
+    """Rounding may leave an eigenvalue just below zero."""
+    rng = np.random.default_rng(5)
+    basis = linalg.qr(rng.normal(size=(6, 6)))[0]
+    values = np.array([-1e-10, 1e-13, 1, 2, 3, 4])
+    model = _curvature.Exact(basis * values @ basis.T, None)
+    gradient = (basis[:, 2:] @ rng.normal(size=4)).reshape(2, 3)
+    assert np.vdot(model.solve(gradient), gradient) > 0
+
+
+def test_pin_gives_common_shifts_a_curvature_and_changes_nothing_else():
+    """A softmax does not feel a shift common to all outputs; pinned, its Hessian is regular."""
+    X, weights, curvature = block(SoftmaxCrossEntropy())
+    (hessian,) = _curvature.exact_sums(X, weights, curvature, None)
+    q = hessian.shape[0] * hessian.shape[1]
+    before = hessian.reshape(q, q).copy()
+    after = _curvature.pin(hessian.copy()).reshape(q, q)
+    contrast = np.random.default_rng(6).normal(size=(3, 4))
+    contrast -= contrast.mean(axis=0)
+    assert linalg.eigvalsh(before)[3] < 1e-10
+    assert linalg.eigvalsh(after)[0] > 1e-3
+    assert_allclose(after @ contrast.ravel(), before @ contrast.ravel(), atol=1e-12)

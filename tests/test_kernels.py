@@ -1,0 +1,147 @@
+"""The primitives on a block, against plain NumPy, for few and many columns and in any memory order."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+from numpy.testing import assert_allclose, assert_array_equal
+
+from skce import _kernels as kernels
+
+WIDTHS = [1, 2, 3, 4, 7, kernels.NARROW, kernels.NARROW + 1, 200]
+every_width = pytest.mark.parametrize("k", WIDTHS)
+every_dtype = pytest.mark.parametrize("dtype", [np.float64, np.float32])
+every_order = pytest.mark.parametrize("order", ["C", "F", "strided"])
+
+
+def block(k, dtype=np.float64, order="C", n=9):
+    """A random block, with rows of very different size."""
+    rng = np.random.default_rng(k)
+    a = (rng.normal(size=(n, k)) * 10.0 ** rng.integers(-5, 5, (n, 1))).astype(dtype)
+    return np.repeat(a, 2, axis=1)[:, ::2] if order == "strided" else np.asarray(a, order=order)
+
+
+@every_order
+@every_dtype
+@every_width
+def test_row_sums(k, dtype, order):
+    """To rounding, in the block's type."""
+    a = block(k, dtype, order)
+    sums = kernels.row_sums(a)
+    assert sums.dtype == dtype
+    exact = a.astype(np.longdouble).sum(axis=1)
+    # k additions of terms of the size of the largest.
+    assert (np.abs(sums - exact) <= k * np.finfo(dtype).eps * np.abs(a).max(axis=1)).all()
+
+
+@every_order
+@every_dtype
+@every_width
+def test_row_max(k, dtype, order):
+    """Exactly, and the result is the caller's own memory."""
+    a = block(k, dtype, order)
+    largest = kernels.row_max(a)
+    assert largest.dtype == dtype
+    assert_array_equal(largest, a.max(axis=1))
+    assert not np.shares_memory(largest, a)
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+@every_width
+def test_row_max_and_sums_show_what_is_not_finite(k, value):
+    """nan and inf in any column reach the result, so that nobody need look for them before."""
+    for column in {0, k // 2, k - 1}:
+        a = block(k)
+        a[4, column] = value
+        for result in (kernels.row_max(a), kernels.row_sums(a)):
+            assert_array_equal(result[4], value)
+            assert np.isfinite(np.delete(result, 4)).all()
+
+
+@every_order
+@every_width
+def test_scale_rows(k, order):
+    """Row i times factor i, in place."""
+    a = block(k, order=order)
+    factor = np.random.default_rng(0).normal(size=len(a))
+    expected = a * factor[:, None]
+    kernels.scale_rows(a, factor)
+    assert_array_equal(a, expected)
+
+
+@every_order
+@every_width
+def test_gather(k, order):
+    """The label's entry of each row."""
+    a = block(k, order=order)
+    codes = np.random.default_rng(0).integers(k, size=len(a))
+    assert_array_equal(kernels.gather(a, codes), a[np.arange(len(a)), codes])
+    assert_array_equal(a.ravel()[kernels.positions(codes, k)], kernels.gather(a, codes))
+
+
+@pytest.mark.parametrize("itemsize", [4, 8])
+@pytest.mark.parametrize("width", [0, 1, 10, 10**9])
+def test_block_rows_fit_the_scratch(width, itemsize):
+    """At least one row, and no more than the cache takes."""
+    rows = kernels.block_rows(width, itemsize)
+    assert rows >= 1
+    assert rows == 1 or rows * width * itemsize <= kernels.BLOCK_BYTES
+
+
+@every_dtype
+def test_are_probabilities_is_exact_at_the_ends(dtype):
+    """From 0 to 1, both with their neighbours: what is accepted is right."""
+    one, zero = dtype(1), dtype(0)
+    least = np.finfo(dtype).smallest_subnormal
+    for good in (zero, least, np.finfo(dtype).tiny, dtype(0.5), np.nextafter(one, zero), one):
+        assert kernels.are_probabilities(np.full((2, 3), good))
+    for bad in (np.nextafter(one, dtype(2)), -least, dtype(-1), dtype(np.nan), -dtype(np.nan), np.inf, -np.inf):
+        a = np.full((2, 3), 0.5, dtype=dtype)
+        a[1, 2] = bad
+        assert not kernels.are_probabilities(a)
+        assert not kernels.are_probabilities(np.asfortranarray(a))
+        assert not kernels.are_probabilities(np.repeat(a, 2, axis=0)[::2])
+        assert not kernels.are_probabilities(a[1])
+
+
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+@given(data=st.data())
+def test_are_probabilities_agrees_with_comparisons(dtype, data):
+    """For any floats but -0.0, which it may leave to the slow check."""
+    width = 8 * np.dtype(dtype).itemsize
+    a = data.draw(arrays(dtype, (3, 2), elements=st.floats(width=width) | st.floats(0, 1, width=width)))
+    a[np.signbit(a) & (a == 0)] = 0
+    assert kernels.are_probabilities(a) == bool(((a >= 0) & (a <= 1)).all())
+
+
+@every_dtype
+@every_width
+def test_are_distributions(k, dtype):
+    """Rows that sum to 1 within the tolerance, on both sides."""
+    p = np.random.default_rng(0).dirichlet(np.ones(k), 5).astype(dtype)
+    p[2, 0] = 0.25 if k > 1 else 1
+    p[2] *= 1 / p[2].sum()
+    assert kernels.are_distributions(p, 1e-4)
+    for change in (2e-4, -2e-4):
+        off = p.copy()
+        off[3] *= 1 + change
+        assert not kernels.are_distributions(off, 1e-4)
+        assert kernels.are_distributions(off, 1e-3) or off.max() > 1
+    off = p.copy()
+    off[3, 0] = np.nan
+    assert not kernels.are_distributions(off, 1e-4)
+
+
+@every_dtype
+@pytest.mark.parametrize("offset", [0, 50, -50, 700, -700, 1e4, -1e4])
+def test_exponentials_are_shifted_only_where_they_must(offset, dtype):
+    """Whatever the shift, exp(z - shift) is what fills the block, and no row's sum is 0 or infinite."""
+    z = (offset + np.random.default_rng(0).normal(0, 2, (6, 5))).astype(dtype)
+    e = np.empty_like(z)
+    with np.errstate(all="ignore"):
+        (sums,), shift = kernels.exp_rows(z, e, 1e-6, 1e6, lambda e: (kernels.row_sums(e),))
+    shifts = np.broadcast_to(shift, len(z))[:, None]
+    assert_allclose(e, np.exp((z - shifts).astype(np.float64)), rtol=4 * np.finfo(dtype).eps)
+    assert_allclose(sums, e.sum(axis=1), rtol=4 * np.finfo(dtype).eps)
+    assert np.isscalar(shift) == (offset == 0)
