@@ -20,6 +20,17 @@ def block_rows(width, itemsize=8):
     return max(1, BLOCK_BYTES // (max(1, width) * itemsize))
 
 
+MODERATE = (1e-6, 1e6)
+"""Sums of exponentials whose logarithm is of the size of a loss."""
+
+
+def linear(X, coef, intercept):
+    """Logits X W^T + b, (n, k), of dense or sparse X."""
+    logits = X @ coef.T
+    logits += intercept
+    return logits
+
+
 def row_sums(a):
     """Sum of each row, (b,). As a product with ones: 0.25 at k = 10, where `a.sum(axis=1)` takes 1.9."""
     if a.shape[1] == 2:
@@ -73,11 +84,12 @@ def exp_rows(z, e, low, high, reduce):
     return reduce(e), shift
 
 
-def softmax_of_codes(z, codes, e):
+def softmax_of_codes(z, codes, e, moderate=False):
     """Fill `e` with exponentials of each row, 0 at the label; return (label's exponential, sum of the others, shift).
 
     Kept apart because their ratio loses nothing: log1p(others / label) is right to the last digits for confident rows,
     where log(sum) - z_y cancels to 0, and so is the gradient -others / sum at the label where p - 1 would cancel.
+    `moderate` sums are within MODERATE, so that nothing cancels when the logits themselves are used beside them.
     """
     flat = positions(codes, z.shape[1])
     entries = e.reshape(-1)
@@ -89,7 +101,8 @@ def softmax_of_codes(z, codes, e):
         return label + others, label, others
 
     limits = np.finfo(z.dtype)
-    (_, label, others), shift = exp_rows(z, e, limits.tiny * 1e8, limits.max, split)
+    low, high = MODERATE if moderate else (limits.tiny**0.15, limits.max**0.5)  # others of tiny^0.85 keep their digits
+    (_, label, others), shift = exp_rows(z, e, low, high, split)
     return label, others, shift
 
 
@@ -98,23 +111,36 @@ def negative_log(z, codes, label, others, shift):
     loss = others / label
     np.log1p(loss, out=loss)
     tiny = np.finfo(z.dtype).tiny
-    if not (
-        label.min() >= tiny and loss.max() < np.inf
-    ):  # the label's exponential underflowed, or the ratio overflowed
-        rows = np.flatnonzero(~((label >= tiny) & (loss < np.inf)))
+    if label.min() < tiny or loss.max() == np.inf:  # the label's exponential underflowed, or the ratio overflowed
+        rows = np.flatnonzero((label < tiny) | (loss == np.inf))
         shift = shift[rows] if isinstance(shift, np.ndarray) else shift
         loss[rows] = np.log(label[rows] + others[rows]) - (z[rows, codes[rows]] - shift)
     return loss
 
 
+def shifted(z, shift):
+    """z minus what `exp_rows` shifted its rows by."""
+    return z - shift[:, None] if isinstance(shift, np.ndarray) else z
+
+
+def spread_negative_log(z, sums, shift, spread):
+    """-sum_c spread_c log softmax(z)_c with the same `spread` (k,) for all rows, from moderate sums."""
+    z = shifted(z, shift)
+    if spread.min() == 0:  # 0 * -inf
+        z, spread = z[:, spread > 0], spread[spread > 0]
+    return spread.sum() * np.log(sums) - z @ spread
+
+
 def focus(loss, q, gamma):
     """Focal factors of probabilities p = 1 - q with -log p = `loss`: of the value, q^gamma, and of the gradient.
 
-    The latter, q^gamma (1 + gamma p loss / q), needs no case for gamma < 1: loss / q has the limit 1 at p = 1.
+    The latter, q^gamma (1 + gamma p loss / q), needs no case for gamma < 1: loss / q has the limit 1 at p = 1, and
+    p loss the limit 0 at p = 0.
     """
     ratio = np.divide(loss, q, out=np.ones_like(q), where=q > 0)
+    ratio = np.multiply(ratio, 1 - q, out=np.zeros_like(q), where=q < 1)
     factor = q**gamma
-    return factor, factor * (1 + gamma * (1 - q) * ratio)
+    return factor, factor * (1 + gamma * ratio)
 
 
 def softmax_of_mass(z, mass, e):
@@ -123,10 +149,8 @@ def softmax_of_mass(z, mass, e):
     The second is sum_c mass_c (log S - z_c) = -sum_c mass_c log p_c. Its terms are of the size of log S, so rows are
     shifted unless S is moderate: then every term of the sum is non-negative and nothing cancels.
     """
-    (sums,), shift = exp_rows(z, e, 1e-6, 1e6, lambda e: (row_sums(e),))
-    if isinstance(shift, np.ndarray):
-        z = z - shift[:, None]
-    product = mass * z
+    (sums,), shift = exp_rows(z, e, *MODERATE, lambda e: (row_sums(e),))
+    product = mass * shifted(z, shift)
     dots = row_sums(product)
     if np.isnan(dots).any():  # 0 * -inf: a class without target mass adds nothing
         product[mass == 0] = 0
@@ -136,18 +160,14 @@ def softmax_of_mass(z, mass, e):
 
 def focal_softmax_of_mass(z, mass, gamma, e):
     """Fill `e` with exponentials; return (their row sums, the focal loss, what the mass comes to in its gradient)."""
-    (sums,), shift = exp_rows(z, e, 1e-6, 1e6, lambda e: (row_sums(e),))
-    if isinstance(shift, np.ndarray):
-        z = z - shift[:, None]
-    loss = np.log(sums)[:, None] - z
+    (sums,), shift = exp_rows(z, e, *MODERATE, lambda e: (row_sums(e),))
+    loss = np.log(sums)[:, None] - shifted(z, shift)
     np.maximum(loss, 0, out=loss)
     factor, slope = focus(loss, -np.expm1(-loss), gamma)
     values = mass * (factor * loss)
-    focused = mass * slope
     if np.isinf(loss).any():  # 0 * inf: a class without target mass adds nothing
         values[mass == 0] = 0
-        focused[mass == 0] = 0
-    return sums, row_sums(values), focused
+    return sums, row_sums(values), mass * slope
 
 
 def logistic_of_codes(z, codes, gradient=None):
@@ -155,7 +175,8 @@ def logistic_of_codes(z, codes, gradient=None):
 
     One exp per entry: with s = 1 for code 0 and -1 for code 1, t = exp(s z): loss log1p(t), gradient s t / (1 + t).
     """
-    sign = codes * z.dtype.type(-2)
+    sign = codes.astype(z.dtype)
+    sign *= -2
     sign += 1
     margin = sign * z
     t = np.exp(margin)
@@ -187,8 +208,8 @@ def logistic_of_mass(z, negative, positive, gamma=0.0, gradient=None):
     slope_yes, slope_no = no, yes
     if gamma:
         factor_yes, factor_no = no**gamma, yes**gamma
-        slope_yes = factor_yes * (no + gamma * yes * loss_yes)
-        slope_no = factor_no * (yes + gamma * no * loss_no)
+        slope_yes = factor_yes * (no + gamma * np.where(yes > 0, yes * loss_yes, 0))
+        slope_no = factor_no * (yes + gamma * np.where(no > 0, no * loss_no, 0))
         loss_yes, loss_no = factor_yes * loss_yes, factor_no * loss_no
     loss = negative * loss_no + positive * loss_yes
     if np.isnan(loss).any():  # 0 * inf: an answer without target mass adds nothing
@@ -217,9 +238,9 @@ def cross_entropy_of_rows(p, q):
 
 def relative_entropy_of_rows(p, q):
     """sum p log(p / q) of each row; 0 where p is 0, inf where only q is."""
-    if q.min() == 0:
-        return row_sums(special.rel_entr(p, q))
     tiny = np.finfo(p.dtype).tiny
+    if q.min() <= tiny:  # 0, or so small that the ratio overflows
+        return row_sums(special.xlogy(p, p) - special.xlogy(p, q))
     terms = p + tiny
     terms /= q
     np.log(terms, out=terms)

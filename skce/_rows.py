@@ -82,16 +82,15 @@ def _part(array: Any, start: int, stop: int) -> Any:
 
 def _cut(n_rows: int, block_rows: int, n_shards: int) -> list[list[tuple[int, int]]]:
     """Bounds of the blocks of each shard."""
-    starts = range(0, n_rows, max(1, block_rows))
-    blocks = [(start, min(start + block_rows, n_rows)) for start in starts]
-    per_shard = -(-len(blocks) // n_shards)
+    blocks = [(start, min(start + block_rows, n_rows)) for start in range(0, n_rows, block_rows)]
+    per_shard = max(1, -(-len(blocks) // n_shards))
     return [blocks[i : i + per_shard] for i in range(0, len(blocks), per_shard)]
 
 
 def _add(parts: Any) -> list:
     """Sum of tuples, entry by entry, in order and in float64."""
     parts = iter(parts)
-    total = [np.asarray(entry, dtype=np.float64) for entry in next(parts)]
+    total = [np.array(entry, dtype=np.float64) for entry in next(parts)]  # a copy: the function may use its own again
     for part in parts:
         for i, entry in enumerate(part):
             total[i] = total[i] + entry

@@ -20,9 +20,9 @@ def as_labels(y: Any) -> np.ndarray:
     y = np.asarray(y.to_numpy() if hasattr(y, "to_numpy") else y)
     if y.ndim == 2 and y.shape[1] == 1:
         y = y[:, 0]
-    if y.dtype.kind == "O":
-        return _plain(y)
-    return y.astype(str) if y.dtype.kind == "T" else y
+    if y.dtype.kind == "T":  # NumPy's strings of any length
+        return y.astype(object)
+    return _plain(y) if y.dtype.kind == "O" else y.astype(y.dtype.newbyteorder("="), copy=False)
 
 
 def _plain(y: np.ndarray) -> np.ndarray:
@@ -31,7 +31,10 @@ def _plain(y: np.ndarray) -> np.ndarray:
 
     kinds = {"boolean": bool, "integer": np.int64, "floating": np.float64, "mixed-integer-float": np.float64}
     kind = kinds.get(pd.api.types.infer_dtype(y, skipna=False)) if y.size else None
-    return y if kind is None else y.astype(kind)
+    try:
+        return y if kind is None else y.astype(kind)
+    except OverflowError:  # Python's integers have no limit
+        return y
 
 
 def find_classes(y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -46,7 +49,7 @@ def find_classes(y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         classes = np.sort(pd.unique(np.concatenate([pd.unique(y[rows]) for rows in _slices(len(y))])))
         return classes, _index_of(y, classes)
     if y.dtype.kind in "US" and len(y) and (found := _hashed_classes(y)):
-        return found
+        return found[0].astype(y.dtype), found[1]
     return np.unique(y, return_inverse=True)
 
 
@@ -56,7 +59,8 @@ def encode(y: np.ndarray, classes: np.ndarray) -> np.ndarray:
         low, high = int(classes.min()), int(classes.max())
         if _fits_table(low, high, len(y)):
             return _look_up(y, classes, low, high)
-    if y.dtype.kind in "biuf" and classes.dtype.kind in "biuf":
+    common = np.result_type(y, classes)
+    if y.dtype.kind in "biuf" and common.kind in "biuf" and common.kind in y.dtype.kind + classes.dtype.kind:
         order = np.argsort(classes, kind="stable")
         place = order[np.searchsorted(classes, y, sorter=order).clip(max=len(classes) - 1)]
         return np.where(classes[place] == y, place, UNKNOWN)
@@ -140,7 +144,7 @@ def _fits_table(low: int, high: int, n: int) -> bool:
 
 def _offset(y: np.ndarray, low: int) -> np.ndarray:
     """Integers or bools minus `low`, as array positions."""
-    if y.dtype == np.uint64:  # may not fit a signed integer before the subtraction
+    if y.dtype == np.uint64 and low > 0:  # may not fit a signed integer before the subtraction
         return (y - np.uint64(low)).astype(np.intp)
     y = y.astype(np.intp, copy=False)
     return y - low if low else y

@@ -5,8 +5,9 @@ thing) that names the rule, what was got, and what to do. Fast tests run inside 
 functions here are called when one fails, find the first row at fault and say so.
 """
 
+import contextlib
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any, NoReturn
+from typing import Any
 
 import numpy as np
 from scipy import sparse
@@ -181,14 +182,15 @@ def _explain_probabilities(p: np.ndarray, start: int, name: str, hint: str) -> N
             raise ValueError(f"Rows of {name} must sum to 1: row {start + row} sums to {sums[row]:.6g}.{hint}")
 
 
-def explain_logits(z: np.ndarray) -> NoReturn:
+def explain_logits(z: np.ndarray) -> None:
     """Raise for the first row of logits that holds nan or +inf, or nothing but -inf."""
     bad = np.isnan(z) | (z == np.inf)
     if bad.any():
         row = int(np.argwhere(bad)[0][0])
         raise ValueError(f"Logits must be finite or -inf: row {row} has {z[bad][0]:g}.")
-    row = int(np.flatnonzero((z == -np.inf).all(axis=-1))[0])
-    raise ValueError(f"Logits must have a finite entry in each row: row {row} is -inf throughout.")
+    empty = np.flatnonzero(np.atleast_2d(z.T).T.max(axis=1) == -np.inf)
+    if len(empty) and z.ndim == 2:
+        raise ValueError(f"Logits must have a finite entry in each row: row {empty[0]} is -inf throughout.")
 
 
 def check_logit_losses(losses: np.ndarray, logits: np.ndarray) -> np.ndarray:
@@ -243,15 +245,28 @@ def check_class_weights(class_weight: Any) -> tuple | None:
     """Weights of a loss's classes in the order of the codes, as a tuple: (k,), or (2, k) for k yes/no questions."""
     if class_weight is None:
         return None
-    try:
-        weights = np.asarray(np.broadcast_arrays(*class_weight), dtype=np.float64)
-    except (TypeError, ValueError):
-        weights = np.array(np.nan)
+    weights = np.array(np.nan)
+    if not isinstance(class_weight, (str, Mapping)):
+        with contextlib.suppress(TypeError, ValueError):
+            weights = np.asarray(np.broadcast_arrays(*class_weight))
+            weights = weights.astype(np.float64) if weights.dtype.kind in "biuf" else np.array(np.nan)
     if weights.ndim not in (1, 2) or not (np.isfinite(weights).all() and weights.min(initial=0) >= 0 and weights.any()):
         raise ValueError(
             f"class_weight must be finite, non-negative numbers, one a class, not all zero: got {class_weight!r}."
         )
     return tuple(weights.tolist()) if weights.ndim == 1 else tuple(map(tuple, weights.tolist()))
+
+
+def check_class_count(class_weight: Any, k: int, one_question_a_column: bool) -> None:
+    """A weight for each of k classes, or for no and yes, each one number or k."""
+    if class_weight is None:
+        return
+    shape = np.shape(class_weight)
+    if one_question_a_column:
+        if shape not in ((2,), (2, 1), (2, k)):
+            raise ValueError(f"class_weight must have shape (2,) or (2, {k}), got {shape}.")
+    elif shape != (k,):
+        raise ValueError(f"class_weight must have {k} numbers, one a class, got shape {shape}.")
 
 
 # --- labels and outputs of a metric -----------------------------------------------------------------------------------

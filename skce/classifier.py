@@ -10,8 +10,9 @@ from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import check_random_state
 
+from skce import _kernels as kernels
 from skce import _validation as validation
-from skce._objective import Objective, linear
+from skce._objective import Objective
 from skce._rows import single_blas_thread
 from skce.losses import Loss, SigmoidCrossEntropy, SoftmaxCrossEntropy
 from skce.solvers import SOLVERS, Result
@@ -223,9 +224,10 @@ class CrossEntropyClassifier(ClassifierMixin, BaseEstimator):
                 stacklevel=3,
             )
         coef, intercept = objective.unpack(result.theta)
+        dtype = objective.rows.arrays[0].dtype
         self.classes_ = classes
-        self.coef_ = np.ascontiguousarray(coef, dtype=objective.dtype)
-        self.intercept_ = intercept.astype(objective.dtype)
+        self.coef_ = np.ascontiguousarray(coef, dtype=dtype)
+        self.intercept_ = intercept.astype(dtype)
         self.n_iter_ = result.n_iter
         self.converged_ = result.converged
         self.loss_curve_ = np.array(result.curve)
@@ -234,7 +236,7 @@ class CrossEntropyClassifier(ClassifierMixin, BaseEstimator):
 
     def _logits(self, X: ArrayLike) -> NDArray[Any]:
         X = validation.check_predict(self, X)
-        return linear(X, self.coef_, self.intercept_)
+        return kernels.linear(X, self.coef_, self.intercept_)
 
     def _of_both_classes(self, logits: NDArray[Any], name: str) -> NDArray[Any]:
         """Probabilities or their logarithms, with a column for each of two classes that share one logit."""

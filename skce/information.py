@@ -92,7 +92,8 @@ def kl_divergence(p: ArrayLike, q: ArrayLike, *, axis: int = -1, base: float | N
 
     .. math:: D_{KL}(p \| q) = \sum_c p_c \log \frac{p_c}{q_c}
 
-    It is not symmetric. Also called relative entropy.
+    It is not symmetric. Also called relative entropy. A sum that is negative, by rounding or because `p` and `q` do
+    not sum to 1 exactly, counts as 0.
 
     Parameters
     ----------
@@ -178,7 +179,7 @@ def _measure(
         for name, block, whole in zip(distributions, blocks, rows, strict=True):
             if not kernels.are_distributions(block, validation.SUM_TOLERANCE):
                 validation.check_probabilities(whole, name)
-        return kernel(*blocks)
+        return kernel(*map(np.ascontiguousarray, blocks))  # sums along a long stride are less accurate
 
     out = np.empty(len(rows[0]), dtype=rows[0].dtype)
     result = Rows(*rows, block_rows=kernels.block_rows(shape[-1], out.itemsize)).map(checked, out)
@@ -192,6 +193,6 @@ def _kullback_leibler(p: NDArray[Any], q: NDArray[Any]) -> NDArray[Any]:
 
 
 def _jensen_shannon(p: NDArray[Any], q: NDArray[Any]) -> NDArray[Any]:
-    middle = p + (q - p) / 2
+    middle = np.maximum(p + (q - p) / 2, np.finfo(p.dtype).smallest_subnormal)  # half of the least number is 0
     sums = kernels.relative_entropy_of_rows(p, middle) + kernels.relative_entropy_of_rows(q, middle)
     return np.maximum(sums / 2, 0)

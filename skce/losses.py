@@ -22,17 +22,21 @@ RAREST = 1e-12
 
 
 class Curvature(NamedTuple):
-    """Second derivatives of a loss in the logits, for each row the matrix `diag(diagonal_i) - factor_i factor_i^T`.
+    """Second derivatives of a loss in the logits, for each row the matrix `diag(weights_i) - factor_i factor_i^T`.
 
     Attributes
     ----------
-    diagonal : ndarray of shape (n, k)
+    weights : ndarray of shape (n, k)
     factor : ndarray of shape (n, k) or None
         None stands for zero: the logits do not interact.
     """
 
-    diagonal: NDArray[Any]
+    weights: NDArray[Any]
     factor: NDArray[Any] | None
+
+    def diagonal(self) -> NDArray[Any]:
+        """The diagonals of the matrices, (n, k): what gradient boosting takes for the second derivative."""
+        return self.weights if self.factor is None else self.weights - self.factor**2
 
     def matrices(self) -> NDArray[Any]:
         """The matrices themselves, (n, k, k).
@@ -44,7 +48,7 @@ class Curvature(NamedTuple):
         array([[[ 0.25, -0.25],
                 [-0.25,  0.25]]])
         """
-        result = self.diagonal[:, :, None] * np.eye(self.diagonal.shape[1], dtype=self.diagonal.dtype)
+        result = self.weights[:, :, None] * np.eye(self.weights.shape[1], dtype=self.weights.dtype)
         if self.factor is not None:
             result -= self.factor[:, :, None] * self.factor[:, None, :]
         return result
@@ -125,7 +129,9 @@ class Loss(ABC):
         """
         y, z = self._check(targets, logits)
         with np.errstate(all="ignore"):
-            return self.block_curvature(y, z.reshape(len(z), -1))
+            curvature = self.block_curvature(y, z.reshape(len(z), -1))
+        self._explain(z, curvature.weights)
+        return curvature
 
     def score(self, targets: ArrayLike, proba: ArrayLike, *, eps: float | str = "auto") -> NDArray[Any]:
         """Loss of each row, in nats, from probabilities instead of logits.
@@ -204,11 +210,13 @@ class Loss(ABC):
         """Logarithms of the probabilities of logits, not through the probabilities."""
 
     def _check(self, targets: ArrayLike, outputs: ArrayLike, name: str = "logits") -> tuple[Any, Any]:
-        return validation.check_loss_input(targets, outputs, name, one_question_a_column=self.one_question_a_column)
+        y, z = validation.check_loss_input(targets, outputs, name, one_question_a_column=self.one_question_a_column)
+        validation.check_class_count(self.class_weight, z.shape[-1], self.one_question_a_column)
+        return y, z
 
     def _explain(self, logits: NDArray[Any], values: NDArray[Any]) -> None:
         """The kernels turn a forbidden logit into nan: only then look for it."""
-        if np.isnan(values).any() or (self.one_question_a_column and logits.max() == np.inf):
+        if np.isnan(values).any() or (self.one_question_a_column and not logits.max() < np.inf):
             validation.explain_logits(logits)
 
 
@@ -217,7 +225,7 @@ def _rows(outputs: NDArray[Any], *others: Any) -> Rows:
     return Rows(outputs, *others, block_rows=kernels.block_rows(width, outputs.itemsize))
 
 
-class _Softmax(Loss):
+class SoftmaxLoss(Loss):
     """What the losses of classes that exclude each other share.
 
     With f the target's mass, what it weighs in the gradient, the gradient is p sum_c f_c - f. For a cross-entropy f is
@@ -250,19 +258,20 @@ class _Softmax(Loss):
         self, codes: NDArray[Any], logits: NDArray[Any], e: NDArray[Any], with_gradient: bool
     ) -> NDArray[Any]:
         """A code is gathered, never one-hot encoded; what smoothing spreads over all classes needs one product more."""
-        label, others, shift = kernels.softmax_of_codes(logits, codes, e)
+        own, spread = self._code_mass(codes, logits)
+        moderate = self.focus > 0 or spread is not None
+        label, others, shift = kernels.softmax_of_codes(logits, codes, e, moderate)
         sums = label + others
         values = kernels.negative_log(logits, codes, label, others, shift)
-        own, spread = self._code_mass(codes, logits)
         slope = own
         if self.focus:
             factor, slope = kernels.focus(values, others / sums, self.focus)
             values *= factor
             slope = own * slope
         if self.class_weight is not None or spread is not None:
-            values *= own
-        if spread is not None:  # -sum_c spread_c log p_c
-            values += spread.sum() * (np.log(sums) + shift) - logits @ spread
+            values = _times(own, values)
+        if spread is not None:
+            values += kernels.spread_negative_log(logits, sums, shift, spread)
         if with_gradient:
             scale = (slope if spread is None else slope + spread.sum()) / sums
             kernels.scale_rows(e, scale)
@@ -286,13 +295,9 @@ class _Softmax(Loss):
 
     def block_score(self, targets: NDArray[Any], proba: NDArray[Any], eps: float) -> NDArray[Any]:
         if targets.ndim == 1 and not self.label_smoothing:
-            p = _clip(kernels.gather(proba, targets), eps)
-            values = np.log(p)
-            values *= -self._code_mass(targets, proba)[0]
-            if self.focus:
-                values *= (1 - p) ** self.focus
-            return values
-        return -kernels.row_sums(_weighted_log(self._mass(targets, proba), proba, eps, self.focus))
+            own = self._code_mass(targets, proba)[0]
+            return 0 - _weighted_log(own, kernels.gather(proba, targets), eps, self.focus)
+        return 0 - kernels.row_sums(_weighted_log(self._mass(targets, proba), proba, eps, self.focus))
 
     def constant_logits(self, frequencies: NDArray[Any]) -> NDArray[Any]:
         mass = self._mass(frequencies[None, :], frequencies)[0]
@@ -310,7 +315,12 @@ class _Softmax(Loss):
         return special.softmax(logits, axis=1)
 
     def log_proba(self, logits: NDArray[Any]) -> NDArray[Any]:
-        return special.log_softmax(logits, axis=1)
+        logs = special.log_softmax(logits, axis=1)
+        best = logits.argmax(axis=1)
+        with np.errstate(all="ignore"):
+            label, others, _ = kernels.softmax_of_codes(logits, best, np.empty_like(logits))
+        logs[np.arange(len(logs)), best] = -np.log1p(others / label)  # where log_softmax rounds to 0
+        return logs
 
     def _code_mass(self, codes: NDArray[Any], outputs: NDArray[Any]) -> tuple[Any, NDArray[Any] | None]:
         """What a code weighs at its class, (b,) or a scalar, and at each class whatever the code, (k,) or None."""
@@ -328,14 +338,12 @@ class _Softmax(Loss):
             mass = np.zeros_like(outputs) if spread is None else np.tile(spread, (len(targets), 1))
             mass[np.arange(len(targets)), targets] += own
             return mass
-        mass = self.smoothed(targets, targets.shape[1])
-        if self.class_weight is not None:
-            mass = mass * np.asarray(self.class_weight)
-        return mass.astype(outputs.dtype, copy=False)
+        mass = self.smoothed(targets.astype(outputs.dtype, copy=False), targets.shape[1])
+        return mass if self.class_weight is None else mass * np.asarray(self.class_weight, dtype=outputs.dtype)
 
 
 @dataclass(frozen=True, kw_only=True)
-class SoftmaxCrossEntropy(_Softmax):
+class SoftmaxCrossEntropy(SoftmaxLoss):
     r"""Cross-entropy of classes that exclude each other, as a function of the logits of a softmax. Smaller is better.
 
     .. math:: \ell(y, z) = -\sum_c w_c \tilde y_c \log p_c, \quad p = \operatorname{softmax}(z),
@@ -371,7 +379,7 @@ class SoftmaxCrossEntropy(_Softmax):
 
 
 @dataclass(frozen=True, kw_only=True)
-class SoftmaxFocal(_Softmax):
+class SoftmaxFocal(SoftmaxLoss):
     r"""Focal loss of classes that exclude each other: cross-entropy that looks away from easy rows. Smaller is better.
 
     .. math:: \ell(y, z) = -\sum_c w_c \tilde y_c (1 - p_c)^\gamma \log p_c, \quad p = \operatorname{softmax}(z)
@@ -409,7 +417,7 @@ class SoftmaxFocal(_Softmax):
         return self.gamma
 
 
-class _Sigmoid(Loss):
+class SigmoidLoss(Loss):
     """What the losses of yes/no questions share."""
 
     shift_invariant: ClassVar[bool] = False
@@ -452,11 +460,9 @@ class _Sigmoid(Loss):
         """`score` of each question of a block, of the shape of `proba`."""
         negative, positive = self._mass(targets, proba)
         if targets.dtype.kind in "iub" and not (self.label_smoothing or self.focus):  # one logarithm instead of two
-            values = np.log(_clip(np.where(targets, proba, 1 - proba), eps))
-            values *= -1 if self.class_weight is None else -(negative + positive)
-            return values
+            return 0 - _weighted_log(negative + positive, np.where(targets, proba, 1 - proba), eps, 0.0)
         no = _weighted_log(negative, 1 - proba, eps, self.focus)
-        return -(no + _weighted_log(positive, proba, eps, self.focus))
+        return 0 - (no + _weighted_log(positive, proba, eps, self.focus))
 
     def constant_logits(self, frequencies: NDArray[Any]) -> NDArray[Any]:
         negative, positive = self._mass(frequencies, frequencies)
@@ -489,7 +495,7 @@ class _Sigmoid(Loss):
 
 
 @dataclass(frozen=True, kw_only=True)
-class SigmoidCrossEntropy(_Sigmoid):
+class SigmoidCrossEntropy(SigmoidLoss):
     r"""Cross-entropy of yes/no questions, as a function of the logit of each one's sigmoid. Smaller is better.
 
     .. math:: \ell(y, z) = -w_1 \tilde y \log p - w_0 (1 - \tilde y) \log(1 - p), \quad p = 1 / (1 + e^{-z}),
@@ -524,7 +530,7 @@ class SigmoidCrossEntropy(_Sigmoid):
 
 
 @dataclass(frozen=True, kw_only=True)
-class SigmoidFocal(_Sigmoid):
+class SigmoidFocal(SigmoidLoss):
     r"""Focal loss of yes/no questions: cross-entropy that looks away from easy ones. Smaller is better.
 
     .. math:: \ell(y, z) = -w_1 \tilde y (1 - p)^\gamma \log p - w_0 (1 - \tilde y) p^\gamma \log(1 - p),
@@ -561,19 +567,22 @@ class SigmoidFocal(_Sigmoid):
         return self.gamma
 
 
-def _clip(p: NDArray[Any], eps: float) -> NDArray[Any]:
-    return np.clip(p, eps, 1 - eps)
-
-
 def _weighted_log(mass: NDArray[Any], p: NDArray[Any], eps: float, gamma: float) -> NDArray[Any]:
     """mass * (1 - p)^gamma * log p of clipped p, 0 where the mass is."""
+    p = np.clip(p, eps, 1 - eps)
     if gamma:
         mass = mass * (1 - p) ** gamma
     if eps == 0:
         return special.xlogy(mass, p)
-    logs = np.log(_clip(p, eps))
+    logs = np.log(p)
     logs *= mass
     return logs
+
+
+def _times(weights: Any, values: NDArray[Any]) -> NDArray[Any]:
+    """weights * values, 0 where the weight is, also if the value is infinite."""
+    product = weights * values
+    return np.where(weights > 0, product, 0) if np.min(weights) == 0 else product
 
 
 LOSSES: dict[str, type[Loss]] = {

@@ -23,6 +23,9 @@ WINDOW = 5
 SAFETY = 3
 """Gains fall unevenly: on the tables of the benchmarks the extrapolation is at most this many times too hopeful."""
 
+TRIALS = 60
+"""Points that a line search looks at."""
+
 SUFFICIENT_DECREASE, ENOUGH_CURVATURE = 1e-4, 0.9
 """Of the weak Wolfe conditions."""
 
@@ -136,7 +139,7 @@ def gradient_descent(
         while True:
             move = momentum * move - rate * gradient
             new_value, new_gradient = objective.value_and_gradient(theta + move)
-            if new_value <= value:
+            if new_value < value:
                 break
             if np.array_equal(theta + move, theta):
                 return _at_the_end_of_precision(theta, value, n_iter, distance, curve)
@@ -190,27 +193,35 @@ def _remember(pairs: deque, s: np.ndarray, y: np.ndarray) -> None:
 def _line_search(
     objective: Any, theta: np.ndarray, value: float, gradient: np.ndarray, direction: np.ndarray
 ) -> tuple[np.ndarray, float, np.ndarray] | None:
-    """A point that satisfies the weak Wolfe conditions, by bracketing from the full step; None if rounding hides it."""
+    """A point lower than theta that satisfies the weak Wolfe conditions, or nearly; None if there is no lower one.
+
+    Brackets a step length, from the full step: too long ones are shortened to where the parabola through them turns,
+    but to a half at least and a thousandth at most; too short ones are doubled.
+    """
     slope = gradient @ direction
     low, high, t = 0.0, np.inf, 1.0
     best = None
-    for _ in range(30):
+    for _ in range(TRIALS):
         point = theta + t * direction
         new_value, new_gradient = objective.value_and_gradient(point)
-        if not new_value <= value + SUFFICIENT_DECREASE * t * slope:
-            high = t
-        else:
+        rise = new_value - value
+        if rise < min(SUFFICIENT_DECREASE * t * slope, 0):
             best = point, new_value, new_gradient
             if new_gradient @ direction >= ENOUGH_CURVATURE * slope:
                 return best
-            low = t
-        t = (low + high) / 2 if high < np.inf else 2 * t
+            low, t = t, (t + high) / 2 if high < np.inf else 2 * t
+        else:
+            high = t
+            turn = -slope * t * t / (2 * (rise - slope * t)) if np.isfinite(rise) else 0.0
+            t = low + min(max(turn - low, 1e-3 * (t - low)), (t - low) / 2)
+        if (t - low) * abs(slope) <= np.finfo(float).eps * abs(value):  # what is left to gain is lost in rounding
+            break
     return best
 
 
 def _at_the_end_of_precision(theta: np.ndarray, value: float, n_iter: int, distance: float, curve: list) -> Result:
     """No step goes down any more: converged if what could be gained is lost in rounding."""
-    converged = distance <= 1e-7 * max(1.0, abs(value))
+    converged = bool(distance <= 1e-7 * max(1.0, abs(value)))
     if converged:
         message = "The objective changes in its last digits only."
     else:

@@ -107,7 +107,7 @@ def exact_hessians(name, targets, logits, **options):
 
 LOGITS = {
     "near": lambda rng, shape: rng.normal(0, 2, shape),
-    "far": lambda rng, shape: rng.normal(0, 30, shape),
+    "far": lambda rng, shape: rng.normal(0, 6, shape) * 10.0 ** rng.integers(0, 3, shape),  # near and far side by side
     "thousands": lambda rng, shape: rng.uniform(-1e3, 1e3, shape),
     "high": lambda rng, shape: 1e6 + rng.normal(0, 3, shape),
     "low": lambda rng, shape: rng.normal(0, 300, shape) - 1e4,

@@ -213,7 +213,7 @@ def test_logit_of_minus_infinity_adds_nothing_where_the_target_is_0(case, dtype)
     assert_array_equal(gradient[zero], 0)
     curvature = loss.curvature(targets, logits)
     assert np.isfinite(curvature.matrices()).all()
-    assert_array_equal(curvature.diagonal.reshape(logits.shape)[zero], 0)
+    assert_array_equal(curvature.weights.reshape(logits.shape)[zero], 0)
 
 
 @every_case
@@ -268,7 +268,7 @@ def test_unknown_answer_adds_nothing(name):
     assert_close_to_loss(values, exact_values(name, targets, logits, **options))
     assert_array_equal(gradient[unknown], 0)
     assert_allclose(gradient, exact_gradients(name, targets, logits, **options), rtol=0, atol=1e-14)
-    assert_array_equal(loss.curvature(targets, logits).diagonal[unknown], 0)
+    assert_array_equal(loss.curvature(targets, logits).weights[unknown], 0)
 
 
 @pytest.mark.parametrize("name", QUESTIONS)
@@ -610,7 +610,7 @@ def test_two_classes_are_one_question(name, data):
         assert_allclose(one_gradient, gradient[:, 1], rtol=0, atol=1e-13)
         if not gamma_of(softmax):
             matrices = softmax.curvature(of_classes, logits).matrices()
-            assert_allclose(sigmoid.curvature(of_questions, z).diagonal[:, 0], matrices[:, 1, 1], rtol=0, atol=1e-13)
+            assert_allclose(sigmoid.curvature(of_questions, z).weights[:, 0], matrices[:, 1, 1], rtol=0, atol=1e-13)
 
 
 @pytest.mark.parametrize("name", [name for name in LOSSES if name.endswith("_focal")])

@@ -451,12 +451,15 @@ def test_balanced_gives_each_class_the_same_say(rng):
 
 
 def test_balanced_with_a_class_that_no_row_has(rng):
-    """Absent classes do not count among those that are balanced."""
+    """Absent classes do not count among those that are balanced: in the mean, and in the sum, which shows the scale."""
     codes, proba, _ = random_problem(rng, k=4)
     few = np.where(codes == 1, 3, codes)
-    expected = log_loss(few, proba, labels=range(4), sample_weight=compute_sample_weight("balanced", few))
-    result = cross_entropy_loss(few, proba, labels=range(4), class_weight="balanced")
-    assert result == pytest.approx(expected, rel=1e-13)
+    weights = compute_sample_weight("balanced", few)
+    options = {"labels": range(4), "class_weight": "balanced"}
+    expected = log_loss(few, proba, labels=range(4), sample_weight=weights)
+    assert cross_entropy_loss(few, proba, **options) == pytest.approx(expected, rel=1e-13)
+    total = log_loss(few, proba, labels=range(4), sample_weight=weights, normalize=False)
+    assert cross_entropy_loss(few, proba, reduction="sum", **options) == pytest.approx(total, rel=1e-13)
 
 
 @METRICS
@@ -861,13 +864,17 @@ def test_rows_sum_to_sum_and_sum_divides_to_mean(metric, class_weight, label_smo
 
 
 def test_float32_sums_are_made_in_float64(rng):
-    """A million float32 rows lose no digits to their sum."""
+    """A million float32 rows are rounded once each, their sum is not: a float32 sum is off by 1e-8 at least."""
     n = 1_000_000
     proba = rng.uniform(0.05, 0.95, size=n).astype(np.float32)
     codes = rng.integers(0, 2, size=n)
-    expected = log_loss(codes, proba.astype(np.float64))
-    assert binary_cross_entropy_loss(codes, proba) == pytest.approx(expected, rel=1e-7)  # rows round both ways
-    assert cross_entropy_loss(codes, np.column_stack([1 - proba, proba])) == pytest.approx(expected, rel=1e-7)
+    for metric, outputs in (
+        (binary_cross_entropy_loss, proba),
+        (cross_entropy_loss, np.column_stack([1 - proba, proba])),
+    ):
+        rows = metric(codes, outputs, reduction="none")
+        assert metric(codes, outputs, reduction="sum") == pytest.approx(math.fsum(rows), rel=1e-12)
+        assert metric(codes, outputs) == pytest.approx(log_loss(codes, proba.astype(np.float64)), rel=1e-7)
 
 
 @METRICS
