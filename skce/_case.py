@@ -31,94 +31,98 @@ class Case:
     outputs: NDArray[Any]
     """Probabilities or logits, (n, k), or (n,) for the second of two classes."""
     classes: NDArray[Any]
-    """Class of each column."""
+    """Class of each column, then the classes in `targets` that have none and count as predicted with probability 0."""
     weights: NDArray[Any] | None
     """Sample weights, 0 for rows that are left out."""
-    unknown: NDArray[Any] | None
-    """Rows whose label has no column; None if there are none. Their code is 0."""
     from_logits: bool
     reduction: str
     log_base: float
     eps: float
-    clip: bool
-    """Whether unknown labels count as predicted with probability `eps`."""
+    lenient: bool
+    """Whether class weights may name classes that are not there, as in a fold."""
 
     def loss_value(self, kinds: tuple[type[Loss], type[Loss]], class_weight: Any, **fields: Any) -> Any:
         """The reduced loss."""
-        loss = self.loss(kinds, class_weight, **fields)
-        return self.reduce(self.values(loss), loss)
+        weights = self.class_weights(class_weight)
+        return self.reduce(self.values(self.loss(kinds, weights, **fields), weights), weights)
 
-    def loss(self, kinds: tuple[type[Loss], type[Loss]], class_weight: Any, **fields: Any) -> Loss:
-        """The loss of the outputs' form, with a weight for each class."""
-        weights = validation.check_class_weight(class_weight, self.classes, self.class_totals)
+    def class_weights(self, class_weight: Any) -> NDArray[Any] | None:
+        """Weight of each class."""
+        return validation.check_class_weight(
+            class_weight, self.classes, self.n_columns, self.class_totals, lenient=self.lenient
+        )
+
+    def loss(self, kinds: tuple[type[Loss], type[Loss]], class_weights: NDArray[Any] | None, **fields: Any) -> Loss:
+        """The loss of the outputs' form."""
+        weights = None if class_weights is None else class_weights[: self.n_columns]
         return kinds[self.outputs.ndim - 1](class_weight=weights, **fields)
 
-    def values(self, loss: Loss) -> NDArray[Any]:
+    @property
+    def n_columns(self) -> int:
+        """Number of classes that have a column, two of which may share one."""
+        return 2 if self.outputs.ndim == 1 else self.outputs.shape[1]
+
+    def values(self, loss: Loss, class_weights: NDArray[Any] | None) -> NDArray[Any]:
         """Loss of each row."""
+        unknown = None if len(self.classes) == self.n_columns else self.targets >= self.n_columns
+        targets = self.targets if unknown is None else np.where(unknown, 0, self.targets)
         if self.from_logits:
-            values = loss.unchecked_value(self.targets, self.outputs)
+            values = loss.unchecked_value(targets, self.outputs)
         else:
-            values = loss.unchecked_score(self.targets, self.outputs, self.eps)
-        if self.unknown is not None and self.clip:
-            values[self.unknown] = -np.log(self.eps) if self.eps else np.inf
+            values = loss.unchecked_score(targets, self.outputs, self.eps)
+        if unknown is not None:
+            values[unknown] = -np.log(self.eps) if self.eps else np.inf
+            if class_weights is not None:
+                values[unknown] *= class_weights[self.targets[unknown]]
         if self.log_base != 1:
             values /= self.log_base
         return values
 
-    def reduce(self, values: NDArray[Any], loss: Loss) -> Any:
+    def reduce(self, values: NDArray[Any], class_weights: NDArray[Any] | None) -> Any:
         """Weighted rows, their sum, or their mean."""
         if self.weights is not None:
             if self.weights.min() == 0:  # inf in a row that does not count must not make a nan
                 values = np.where(self.weights > 0, values, 0)
-            values = values * self.weights
+            values = values * self.weights.astype(values.dtype if self.reduction == "none" else np.float64, copy=False)
         if self.reduction == "none":
             return values
         total = float(values.sum(dtype=np.float64))
-        return total if self.reduction == "sum" else total / self.total_mass(loss)
+        return total if self.reduction == "sum" else total / self.total_mass(class_weights)
 
-    def total_mass(self, loss: Loss) -> float:
+    def total_mass(self, class_weights: NDArray[Any] | None) -> float:
         """What the sum of the losses is divided by: sum_i s_i w(y_i)."""
-        if loss.class_weight is None:
+        if class_weights is None:
             return len(self.outputs) if self.weights is None else float(self.weights.sum())
-        return validation.check_positive_mass(float(self.class_totals(True) @ _with_unknown(loss.class_weight)))
+        return validation.check_positive_mass(float(self.class_totals() @ class_weights))
 
-    def class_totals(self, with_unknown: bool = False) -> NDArray[Any]:
-        """Total weight of each class, (k,), or (k + 1,) with that of the unknown labels."""
-        k, targets, weights = len(self.classes), self.targets, self.weights
+    def class_totals(self) -> NDArray[Any]:
+        """Total weight of each class."""
+        targets, weights = self.targets, self.weights
         if targets.dtype.kind != "f":
-            codes = targets if self.unknown is None else np.where(self.unknown, k, targets)
-            totals = np.bincount(codes, weights, minlength=k + 1).astype(np.float64)
-        else:
-            sums = targets.sum(axis=0, dtype=np.float64) if weights is None else weights @ targets
-            if targets.ndim == 1:
-                sums = np.array([(len(targets) if weights is None else weights.sum()) - sums, sums])
-            totals = np.append(sums, 0.0)
-        return totals if with_unknown else totals[:k]
+            return np.bincount(targets, weights, minlength=len(self.classes)).astype(np.float64)
+        sums = targets.sum(axis=0, dtype=np.float64) if weights is None else weights @ targets
+        if targets.ndim == 2:
+            return sums
+        return np.array([(len(targets) if weights is None else weights.sum()) - sums, sums])
 
     def target_entropies(self, loss: Loss) -> NDArray[Any]:
         """What is left of each row's loss where the prediction is the target."""
         plain = type(loss)(label_smoothing=loss.label_smoothing)
-        k = len(self.classes)
+        k = self.n_columns
 
         def entropies(targets: NDArray[Any]) -> NDArray[Any]:
             return loss.block_score(targets, plain.smoothed(targets, k), 0.0) / self.log_base
 
-        targets = np.arange(k) if self.targets.dtype.kind != "f" else self.targets
+        targets = self.targets if self.targets.dtype.kind == "f" else np.arange(k)
         rows = Rows(targets, block_rows=kernels.block_rows(k)).map(entropies, np.empty(len(targets)))
         if targets is self.targets:
             return rows
-        return np.where(self.unknown, 0, rows[self.targets]) if self.unknown is not None else rows[self.targets]
+        return np.append(rows, np.zeros(len(self.classes) - k))[self.targets]
 
-    def reference(self, loss: Loss) -> float:
-        """The mean loss of predicting the classes' weighted frequencies, unknown labels being one class more."""
-        mass = self.class_totals(True) * _with_unknown(loss.class_weight, len(self.classes))
-        p = mass / mass.sum()
-        return float(kernels.entropy_of_rows(p[None, :])[0])
-
-
-def _with_unknown(class_weight: Any, k: int = 0) -> NDArray[Any]:
-    """Weights of the classes and, 1, of the unknown ones."""
-    return np.append(np.ones(k) if class_weight is None else np.asarray(class_weight), 1.0)
+    def reference(self, class_weights: NDArray[Any] | None) -> float:
+        """The mean loss of predicting the classes' weighted frequencies."""
+        mass = self.class_totals() * (1 if class_weights is None else class_weights)
+        return float(kernels.entropy_of_rows(mass[None, :] / mass.sum())[0])
 
 
 def classes_case(
@@ -133,11 +137,7 @@ def classes_case(
     handle_unknown: str,
 ) -> Case:
     """The case of labels or distributions, and a column of outputs for each class."""
-    outputs = validation.check_outputs(y_proba)
-    names = validation.column_names(y_proba) if labels is None else labels
-    classes = None if names is None else validation.check_classes(names)
-    if classes is not None and len(classes) == 1 and outputs.ndim == 1:  # an estimator that was shown one class
-        outputs = outputs[:, None]
+    outputs, classes = _columns(y_proba, labels)
     n_columns = 2 if outputs.ndim == 1 else outputs.shape[1]
     if classes is not None:
         validation.check_columns(classes, n_columns)
@@ -152,7 +152,7 @@ def classes_case(
         if classes is None:
             classes, targets = validation.find_classes(y_true, n_columns)
         else:
-            targets = _known_codes(y_true, classes, handle_unknown)
+            targets, classes = _known_codes(y_true, classes, handle_unknown)
     return _checked(targets, outputs, classes, sample_weight, from_logits, reduction, base, eps, handle_unknown)
 
 
@@ -168,22 +168,52 @@ def binary_case(
     eps: float | str,
     handle_unknown: str,
 ) -> Case:
-    """The case of one column of outputs, that of the positive class."""
-    outputs = validation.check_outputs(y_proba)
-    if outputs.ndim == 2:
-        labels = validation.column_names(y_proba) if labels is None else labels
-        outputs = _positive_column(outputs, labels, pos_label, from_logits)
-    y_true = validation.check_labels(y_true)
+    """The case of one column of outputs, that of the positive class, or of a column for either class."""
+    options = sample_weight, from_logits, reduction, base, eps, handle_unknown
+    outputs, classes = _columns(y_proba, labels)
+    if classes is not None and len(classes) == 1 and outputs.ndim == 2:
+        return classes_case(y_true, y_proba, labels, *options)
+    validation.check_two_columns(outputs)
+    y_true = validation.check_labels(y_true, shape="(n,)", soft=classes is None and pos_label is None)
     validation.check_length(y_true, outputs)
-    if pos_label is None and labels is None and validation.is_soft(y_true):
-        targets, classes = y_true.astype(outputs.dtype), np.array([0, 1])
-    else:
-        classes = validation.find_pair(y_true, pos_label) if labels is None else validation.check_classes(labels)
-        validation.check_columns(classes, 2)
-        if pos_label is not None:
-            classes = validation.put_last(classes, pos_label)
-        targets = _known_codes(y_true, classes, handle_unknown)
-    return _checked(targets, outputs, classes, sample_weight, from_logits, reduction, base, eps, handle_unknown)
+    if y_true.dtype.kind == "f" and classes is None and pos_label is None and validation.is_soft(y_true):
+        targets = y_true if outputs.ndim == 1 else np.column_stack([1 - y_true, y_true])
+        return _checked(targets, outputs, np.array([0, 1]), *options)
+    classes = validation.find_pair(y_true, pos_label) if classes is None else classes
+    validation.check_columns(classes, 2)
+    if pos_label is not None and validation.is_first(classes, pos_label):
+        classes = classes[::-1]
+        outputs = outputs[:, ::-1] if outputs.ndim == 2 else outputs
+    targets, classes = _known_codes(y_true, classes, handle_unknown)
+    return _checked(targets, outputs, classes, *options)
+
+
+def _columns(y_proba: Any, labels: Any) -> tuple[NDArray[Any], NDArray[Any] | None]:
+    """Outputs, and the class of each column where `labels` or the columns' names tell; names go before places."""
+    outputs = validation.check_outputs(y_proba)
+    classes = None if labels is None else validation.check_classes(labels)
+    names = validation.column_names(y_proba) if outputs.ndim == 2 else None
+    if classes is None:
+        classes = None if names is None else validation.check_classes(names)
+    elif names is not None:
+        places = validation.match_columns(names, classes, "y_proba")
+        outputs = outputs if np.array_equal(places, np.arange(len(places))) else outputs[:, places]
+    if classes is not None and len(classes) == 1 and outputs.ndim == 1:  # an estimator that was shown one class
+        outputs = outputs[:, None]
+    return outputs, classes
+
+
+def _known_codes(y_true: NDArray[Any], classes: NDArray[Any], handle_unknown: str) -> tuple[NDArray[Any], NDArray[Any]]:
+    """Codes of the labels, and the classes with those labels behind that were not among them and are to be clipped."""
+    codes = _targets.encode(y_true, classes)
+    unknown = codes == _targets.UNKNOWN if codes.min() < 0 else None
+    if unknown is None or handle_unknown not in ("error", "clip"):
+        return codes, classes
+    if handle_unknown == "error":
+        validation.explain_unknown(y_true[unknown], classes)
+    others, codes_of_others = _targets.find_classes(y_true[unknown])
+    codes[unknown] = len(classes) + codes_of_others
+    return codes, np.concatenate([classes.astype(object), others.astype(object)])
 
 
 def _checked(
@@ -201,40 +231,18 @@ def _checked(
     validation.check_option("reduction", reduction, validation.REDUCTIONS)
     validation.check_flag("from_logits", from_logits)
     weights = validation.check_sample_weight(sample_weight, len(outputs))
-    unknown = None
-    if targets.dtype.kind != "f" and handle_unknown != "error" and targets.min() < 0:
+    if targets.dtype.kind != "f" and targets.min() < 0:  # labels to ignore
         unknown = targets == _targets.UNKNOWN
         targets[unknown] = 0
-        if handle_unknown == "ignore":
-            weights = validation.check_some_known(np.where(unknown, 0.0, 1.0 if weights is None else weights))
+        weights = validation.check_some_known(np.where(unknown, 0.0, 1.0 if weights is None else weights))
     return Case(
         targets,
         outputs,
         classes,
         weights,
-        unknown,
         from_logits,
         reduction,
         validation.check_base(base),
         validation.check_eps(eps, outputs.dtype),
-        handle_unknown == "clip",
+        handle_unknown != "error",
     )
-
-
-def _known_codes(y_true: NDArray[Any], classes: NDArray[Any], handle_unknown: str) -> NDArray[Any]:
-    """Codes of labels, among them `UNKNOWN` unless that is an error."""
-    codes = _targets.encode(y_true, classes)
-    if handle_unknown == "error":
-        validation.check_known(y_true, codes, classes)
-    return codes
-
-
-def _positive_column(outputs: NDArray[Any], labels: Any, pos_label: Any, from_logits: bool) -> NDArray[Any]:
-    """The positive class's probability or logit, from two columns: the second, unless `pos_label` has the first."""
-    validation.check_two_columns(outputs)
-    first = labels is not None and pos_label is not None and pos_label == next(iter(labels))
-    positive, negative = (0, 1) if first else (1, 0)
-    if from_logits:
-        return outputs[:, positive] - outputs[:, negative]
-    validation.check_probabilities(outputs, hint=" Logits? Pass from_logits=True.")
-    return outputs[:, positive]

@@ -65,7 +65,7 @@ class Factored:
     exact = False
 
     def __init__(
-        self, outputs: np.ndarray, covariance: np.ndarray, mean: np.ndarray | None, alpha: float, floor: float
+        self, outputs: np.ndarray, covariance: np.ndarray, mean: np.ndarray | None, alpha: float, floor: float = 1e-10
     ):
         """Mean of A (k, k); covariance (d, d) or variances (d,) about the mean, which is None without intercepts.
 

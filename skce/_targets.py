@@ -21,7 +21,7 @@ def as_labels(y: Any) -> np.ndarray:
     if y.ndim == 2 and y.shape[1] == 1:
         y = y[:, 0]
     if y.dtype.kind == "T":  # NumPy's strings of any length
-        return y.astype(object)
+        return y.astype(object).astype(str)
     return _plain(y) if y.dtype.kind == "O" else y.astype(y.dtype.newbyteorder("="), copy=False)
 
 

@@ -7,12 +7,12 @@ functions here are called when one fails, find the first row at fault and say so
 
 import contextlib
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any
+from inspect import signature
+from typing import Any, NoReturn
 
 import numpy as np
 from scipy import sparse
 from sklearn.metrics._scorer import _BaseScorer as BaseScorer  # caching and routing in searches need this base
-from sklearn.utils._response import _get_response_values as get_response_values  # one response method, one pos_label
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import (
     _check_response_method as check_response_method,
@@ -25,7 +25,7 @@ from sklearn.utils.validation import (
 from skce import _kernels as kernels
 from skce import _targets
 
-__all__ = ["BaseScorer", "check_is_fitted", "check_response_method", "get_response_values"]
+__all__ = ["BaseScorer", "check_is_fitted", "check_response_method"]
 
 SUM_TOLERANCE = 1e-4
 """How far a row of probabilities may sum from 1: ensembles in float32 drift by 1e-6, logits by far more."""
@@ -83,6 +83,15 @@ def check_eps(eps: Any, dtype: np.dtype) -> float:
     return float(check_number("eps", eps, 0.0, 0.5))
 
 
+def check_options_of(function: Callable, options: Mapping) -> None:
+    """Options that a function takes by name."""
+    parameters = signature(function).parameters
+    unknown = [name for name in options if name not in parameters]
+    if unknown and not any(p.kind is p.VAR_KEYWORD for p in parameters.values()):
+        taken = _listed(list(parameters)[2:], 20)
+        raise TypeError(f"{function.__name__} takes no option {_listed(unknown)}; it takes {taken}.")
+
+
 # --- arrays -----------------------------------------------------------------------------------------------------------
 
 
@@ -92,9 +101,10 @@ def check_floats(name: str, array: Any) -> np.ndarray:
         return array
     if sparse.issparse(array):
         raise TypeError(f"{name} must be dense, got a sparse matrix; convert it with .toarray().")
-    if hasattr(array, "to_numpy"):
-        array = array.to_numpy()
-    array = np.asarray(array)
+    try:
+        array = np.asarray(array.to_numpy() if hasattr(array, "to_numpy") else array)
+    except ValueError:
+        raise ValueError(f"{name} must be an array, got rows of different lengths.") from None
     if array.dtype.kind == "c":
         raise ValueError(f"{name} must be real. Complex data not supported.")
     try:
@@ -124,8 +134,12 @@ def check_sample_weight(sample_weight: Any, n: int) -> np.ndarray | None:
     if weights.min() < 0:
         row = int(np.argmin(weights))
         raise ValueError(f"sample_weight must not be negative: row {row} is {weights[row]:g}.")
-    if not weights.any():
+    with np.errstate(over="ignore"):
+        total = weights.sum()
+    if total == 0:
         raise ValueError("sample_weight sums to zero: at least one weight must be positive.")
+    if total == np.inf:
+        raise ValueError("sample_weight sums to more than the largest float: divide it by its mean.")
     return weights
 
 
@@ -275,7 +289,9 @@ def check_class_count(class_weight: Any, k: int, one_question_a_column: bool) ->
 def column_names(array: Any) -> np.ndarray | None:
     """Names of the columns of a DataFrame (pandas, polars), None for anything else."""
     columns = getattr(array, "columns", None)
-    return None if columns is None else _targets.as_labels(np.asarray(columns))
+    if columns is None or len(columns) < 2 or type(columns).__name__ == "RangeIndex":  # a default: numbers, not names
+        return None
+    return _targets.as_labels(np.asarray(columns))
 
 
 def check_outputs(y_proba: Any) -> np.ndarray:
@@ -289,29 +305,37 @@ def check_outputs(y_proba: Any) -> np.ndarray:
     return outputs
 
 
-def check_labels(y: Any, name: str = "y_true") -> np.ndarray:
-    """Labels of shape (n,), none of them missing."""
+def check_labels(y: Any, name: str = "y_true", *, shape: str = "(n,) or (n, k)", soft: bool = False) -> np.ndarray:
+    """Labels of shape (n,), none of them missing or a fraction, unless it may be a `soft` target."""
     if sparse.issparse(y):
         raise TypeError(f"{name} must be dense, got a sparse matrix; convert it with .toarray().")
-    y = _targets.as_labels(y)
+    try:
+        y = _targets.as_labels(y)
+    except ValueError:
+        raise ValueError(f"{name} must have shape {shape}, got rows of different lengths.") from None
     if y.ndim != 1:
-        raise ValueError(f"{name} must have shape (n,) or (n, k), got {y.shape}.")
+        raise ValueError(f"{name} must have shape {shape}, got {y.shape}.")
     check_not_empty(name, y)
-    missing = np.isnan(y) if y.dtype.kind == "f" else _missing_objects(y) if y.dtype.kind == "O" else None
-    if missing is not None and missing.any():
-        raise ValueError(f"{name} must not have missing labels: row {int(np.flatnonzero(missing)[0])} is missing.")
+    if y.dtype.kind in "fmMO":
+        import pandas as pd
+
+        missing = pd.isna(y)
+        if missing.any():
+            raise ValueError(f"{name} must not have missing labels: row {int(np.flatnonzero(missing)[0])} is missing.")
+    if y.dtype.kind == "f" and not (soft and is_soft(y)):
+        fractions = y != np.rint(y)
+        if fractions.any():
+            row = int(np.flatnonzero(fractions)[0])
+            raise ValueError(
+                f"{name} must hold labels, got continuous values: row {row} is {y[row]:g}. Probabilities of the "
+                "positive class go to binary_cross_entropy_loss, distributions have shape (n, k)."
+            )
     return y
-
-
-def _missing_objects(y: np.ndarray) -> np.ndarray:
-    import pandas as pd
-
-    return pd.isna(y)
 
 
 def check_classes(labels: Any) -> np.ndarray:
     """The class of each column, in the caller's order, without duplicates."""
-    classes = check_labels(labels, "labels")
+    classes = check_labels(labels, "labels", shape="(k,)")
     unique, codes = _sorted_classes(classes, "labels")
     if len(unique) < len(classes):
         twice = unique[np.bincount(codes) > 1].tolist()
@@ -355,7 +379,10 @@ def check_target_distributions(y_true: Any, classes: np.ndarray | None, n_column
     A DataFrame's columns are matched to the classes by name.
     """
     names = column_names(y_true)
+    names = None if names is None else check_classes(names)
     targets = check_floats("y_true", y_true) if _kind(y_true) != "int" else np.asarray(y_true)
+    if targets.ndim != 2:
+        raise ValueError(f"y_true must have shape (n,) or (n, k), got {targets.shape}.")
     if targets.shape[1] != n_columns:
         raise ValueError(f"y_true of shape {targets.shape} must have a column for each of the {n_columns} of y_proba.")
     check_not_empty("y_true", targets)
@@ -373,7 +400,7 @@ def has_columns(y_true: Any) -> bool:
     if shape is None:
         first = y_true[0] if isinstance(y_true, (list, tuple)) and len(y_true) else None
         return isinstance(first, (list, tuple, np.ndarray)) and len(first) > 1
-    return len(shape) > 1 and shape[1] > 1
+    return len(shape) == 2 and shape[1] > 1
 
 
 def check_multilabel(y_true: Any, y_proba: Any) -> tuple[np.ndarray, np.ndarray]:
@@ -436,16 +463,16 @@ def find_pair(y_true: np.ndarray, pos_label: Any) -> np.ndarray:
     return classes
 
 
-def put_last(classes: np.ndarray, pos_label: Any) -> np.ndarray:
-    """Two classes in the order negative, positive."""
+def is_first(classes: np.ndarray, pos_label: Any) -> bool:
+    """Whether the positive one of two classes is the first."""
     if pos_label not in classes.tolist():
         raise ValueError(f"pos_label {pos_label!r} is not one of the labels {_listed(classes.tolist())}.")
-    return classes if classes.tolist()[1] == pos_label else classes[::-1]
+    return bool(classes.tolist()[0] == pos_label)
 
 
 def check_two_columns(outputs: np.ndarray) -> None:
     """Outputs of two classes."""
-    if outputs.shape[1] != 2:
+    if outputs.ndim == 2 and outputs.shape[1] != 2:
         raise ValueError(f"y_proba of two classes must have shape (n,) or (n, 2), got {outputs.shape}.")
 
 
@@ -472,15 +499,12 @@ def check_columns(classes: np.ndarray, n_outputs: int) -> None:
         )
 
 
-def check_known(y_true: np.ndarray, codes: np.ndarray, classes: np.ndarray) -> None:
-    """No label without a column."""
-    unknown = codes == _targets.UNKNOWN
-    if unknown.any():
-        labels = list(dict.fromkeys(y_true[unknown].tolist()))
-        raise ValueError(
-            f"y_true has labels {_listed(labels)} that no column of y_proba stands for; the columns are "
-            f"{_listed(classes.tolist())}. Pass labels=, or handle_unknown='clip' or 'ignore'."
-        )
+def explain_unknown(labels: np.ndarray, classes: np.ndarray) -> NoReturn:
+    """Raise for labels without a column."""
+    raise ValueError(
+        f"y_true has labels {_listed(list(dict.fromkeys(labels.tolist())))} that no column of y_proba stands for; the "
+        f"columns are {_listed(classes.tolist())}. Pass labels=, or handle_unknown='clip' or 'ignore'."
+    )
 
 
 def match_columns(names: np.ndarray, classes: np.ndarray, what: str) -> np.ndarray:
@@ -493,32 +517,39 @@ def match_columns(names: np.ndarray, classes: np.ndarray, what: str) -> np.ndarr
     return position
 
 
-def check_class_weight(class_weight: Any, classes: np.ndarray, totals: Callable[[], np.ndarray]) -> np.ndarray | None:
-    """Weight of each class, (k,), from a dict, "balanced", or a sequence in the order of the classes.
+def check_class_weight(
+    class_weight: Any,
+    classes: np.ndarray,
+    n_columns: int,
+    totals: Callable[[], np.ndarray],
+    *,
+    lenient: bool,
+) -> np.ndarray | None:
+    """Weight of each class, from a dict, "balanced", or a sequence in the order of the first `n_columns` classes.
 
-    Classes that a dict leaves out weigh 1; its other keys are ignored, because a fold may lack a class. "balanced" is
-    the total weight divided by the number of classes present and the weight of each; `totals()` gives the latter.
+    Classes that are left out weigh 1. "balanced" is the total weight divided by the number of classes present and the
+    weight of each; `totals()` gives the latter. A `lenient` check lets a dict have no class in common, as in a fold.
     """
     if class_weight is None:
         return None
     if isinstance(class_weight, str):
-        check_option("class_weight", class_weight, ("balanced",))
+        if class_weight != "balanced":
+            raise ValueError(f"class_weight is {class_weight!r}; use 'balanced', a dict or a sequence.")
         mass = totals()
         present = mass > 0
         return np.divide(mass.sum(), present.sum() * mass, out=np.zeros_like(mass), where=present)
     if isinstance(class_weight, Mapping):
         weights = [class_weight.get(label, 1.0) for label in classes.tolist()]
-        if class_weight and not set(class_weight) & set(classes.tolist()):
+        if class_weight and not lenient and not set(class_weight) & set(classes.tolist()):
             raise ValueError(
                 f"class_weight has no class in common with {_listed(classes.tolist())}: it weighs "
                 f"{_listed(list(class_weight))}."
             )
-    else:
-        weights = class_weight
-    checked = check_class_weights(weights)
-    if checked is not None and len(checked) != len(classes):
-        raise ValueError(f"class_weight must have {len(classes)} weights, one a class, got {len(checked)}.")
-    return np.array(checked)
+        return np.array(check_class_weights(weights))
+    checked = np.array(check_class_weights(class_weight))
+    if checked.shape != (n_columns,):
+        raise ValueError(f"class_weight must have {n_columns} weights, one a class, got {checked.size}.")
+    return np.append(checked, np.ones(len(classes) - n_columns))
 
 
 def _listed(values: list, most: int = 10) -> str:
@@ -532,13 +563,20 @@ def _listed(values: list, most: int = 10) -> str:
 
 def check_fit(estimator: Any, X: Any, y: Any, sample_weight: Any) -> tuple:
     """X (n, d) as float64 or float32, dense or CSR; the classes; the code of each label; weights or None."""
+    if _is_column_of_objects(y):  # scikit-learn compares labels before it looks at their kinds
+        _sorted_classes(check_labels(y, "y"), "y")
     X, y = validate_data(estimator, X, y, accept_sparse="csr", dtype=(np.float64, np.float32), y_numeric=False)
     check_classification_targets(y)
-    y = _targets.as_labels(y)
-    classes, codes = _sorted_classes(y, "y")
+    classes, codes = _sorted_classes(_targets.as_labels(y), "y")
     if len(classes) < 2:
         raise ValueError(f"y must have at least two classes, got one class, {classes.tolist()[0]!r}.")
     return X, classes, codes, check_sample_weight(sample_weight, X.shape[0])
+
+
+def _is_column_of_objects(y: Any) -> bool:
+    if isinstance(y, (list, tuple)):
+        return not any(np.ndim(label) for label in y) and np.asarray(y).dtype == object
+    return getattr(y, "ndim", 0) == 1 and len(y) > 0 and getattr(y, "dtype", None) == np.dtype(object)
 
 
 def check_predict(estimator: Any, X: Any) -> Any:

@@ -184,7 +184,9 @@ class CrossEntropyClassifier(ClassifierMixin, BaseEstimator):
 
     def _objective(self, X: Any, classes: NDArray[Any], codes: NDArray[Any], weights: NDArray[Any] | None) -> Objective:
         totals = np.bincount(codes, weights, minlength=len(classes)).astype(np.float64)
-        class_weight = validation.check_class_weight(self.class_weight, classes, lambda: totals)
+        class_weight = validation.check_class_weight(
+            self.class_weight, classes, len(classes), lambda: totals, lenient=False
+        )
         total = totals.sum() if class_weight is None else totals @ class_weight
         two = len(classes) == 2
         loss: Loss = (SigmoidCrossEntropy if two else SoftmaxCrossEntropy)(

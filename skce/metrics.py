@@ -123,12 +123,11 @@ def binary_cross_entropy_loss(
     y_true : array-like of shape (n,)
         Labels of two classes, or the probability, in [0, 1], that each row is positive.
     y_proba : array-like of shape (n,), (n, 1) or (n, 2)
-        Probability of the positive class, or one logit if `from_logits`. Of two columns the second is the positive
-        one, unless `labels` and `pos_label` say otherwise.
+        Probability of the positive class, or its logit if `from_logits`; or a column for each class.
     pos_label : label, default=None
         The positive class. By default the second of `labels`, or of the sorted labels of `y_true`.
     labels : array-like of shape (2,), default=None
-        The negative and the positive class; of two columns, their classes.
+        The two classes, in the order of two columns. By default the columns' names or the sorted labels of `y_true`.
     sample_weight, class_weight, label_smoothing, from_logits, reduction, base, eps, handle_unknown
         As in `cross_entropy_loss`. A sequence of class weights is that of the negative and the positive class.
 
@@ -357,9 +356,11 @@ def kl_divergence_loss(
     0.25
     """
     case = classes_case(y_true, y_proba, labels, sample_weight, from_logits, reduction, base, eps, handle_unknown)
-    loss = case.loss(CROSS_ENTROPY, class_weight, label_smoothing=label_smoothing)
-    values = case.values(loss) - case.target_entropies(loss)
-    return case.reduce(np.maximum(values, 0) if class_weight is None else values, loss)
+    weights = case.class_weights(class_weight)
+    loss = case.loss(CROSS_ENTROPY, weights, label_smoothing=label_smoothing)
+    values = case.values(loss, weights)
+    values -= case.target_entropies(loss)
+    return case.reduce(np.maximum(values, 0) if weights is None else values, weights)
 
 
 def perplexity(
@@ -455,8 +456,9 @@ def d2_cross_entropy_score(
     0.6412
     """
     case = classes_case(y_true, y_proba, labels, sample_weight, from_logits, "mean", None, eps, handle_unknown)
-    loss = case.loss(CROSS_ENTROPY, class_weight)
-    value, reference = case.reduce(case.values(loss), loss), case.reference(loss)
+    weights = case.class_weights(class_weight)
+    loss = case.loss(CROSS_ENTROPY, weights)
+    value, reference = case.reduce(case.values(loss, weights), weights), case.reference(weights)
     if reference > 0:
         return float(1 - value / reference)
     return 1.0 if value <= np.finfo(case.outputs.dtype).eps * (1 + 1e-6) else 0.0

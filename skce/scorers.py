@@ -53,21 +53,39 @@ class Scorer(validation.BaseScorer):
         if "handle_unknown" in accepted and "handle_unknown" not in options:
             options["handle_unknown"] = "clip"
             _warn_of_unseen(y_true, options.get("labels"))
-        return self._sign * self._score_func(y_true, self._ask(method_caller, estimator, X, y_true, classes), **options)
+        response = self._ask(method_caller, estimator, X, y_true, classes)
+        return self._sign * self._score_func(y_true, response, **options)
 
     def _ask(self, method_caller: Callable, estimator: Any, X: Any, y_true: Any, classes: Any) -> Any:
-        """The estimator's response; through scikit-learn's cache where that keeps all that the metric needs.
+        """What the estimator answers; an answer is kept for the other scorers of a search over several metrics.
 
-        The cache holds one column for two classes: it lacks the negative class's log-probability, fails for a lone
-        class, takes two labels for two classes, and does not tell positive classes apart.
+        scikit-learn's own cache serves more than two classes. Of two it keeps one column, of whichever positive class
+        was asked for first, so there ours is another entry of it. One class has probability 1, whatever its estimator
+        makes of it.
         """
         method = validation.check_response_method(estimator, self._response_method)
-        one_label_a_row = np.ndim(y_true) == 1 and classes is not None and np.ndim(classes) == 1 and len(classes) > 1
-        if not one_label_a_row or method.__name__ not in ("predict_proba", "decision_function"):
-            return _as_columns(method(X), classes)
-        if "pos_label" in self._kwargs:
-            return validation.get_response_values(estimator, X, method.__name__, self._kwargs["pos_label"])[0]
-        return method_caller(estimator, method.__name__, X, pos_label=None)
+        one_label_a_row = np.ndim(y_true) == 1 and classes is not None and np.ndim(classes) == 1
+        if one_label_a_row and len(classes) == 1:
+            return np.full((len(y_true), 1), 0.0 if self._kwargs.get("from_logits") else 1.0)
+        if one_label_a_row and len(classes) > 2:
+            return method_caller(estimator, method.__name__, X)
+        cache = next(iter(getattr(method_caller, "args", ())), None)
+        cache = {} if cache is None else cache
+        key = f"{method.__name__}, all columns"
+        if key not in cache:
+            cache[key] = response = _as_columns(method(X), classes)
+            if one_label_a_row and isinstance(
+                response, np.ndarray
+            ):  # what scikit-learn's own scorers would leave there
+                cache.setdefault(method.__name__, response if response.ndim == 1 else response[:, 1])
+        response = cache[key]
+        if np.ndim(response) == 1 and self._is_first(classes):
+            return -response  # one logit, of the second class
+        return response
+
+    def _is_first(self, classes: Any) -> bool:
+        """Whether the positive class that was asked for is the estimator's first."""
+        return "pos_label" in self._kwargs and self._kwargs["pos_label"] == classes[0]
 
 
 def _as_columns(response: Any, classes: Any) -> Any:
@@ -138,6 +156,10 @@ def make_scorer(
     """
     if not callable(metric):
         raise TypeError(f"metric must be a function, got {metric!r}.")
+    validation.check_options_of(metric, options)
+    names = (response_method,) if isinstance(response_method, str) else response_method
+    if not isinstance(names, (list, tuple)) or not all(isinstance(name, str) for name in names):
+        raise TypeError(f"response_method must be a method's name or a list of them, got {response_method!r}.")
     return Scorer(metric, 1 if greater_is_better else -1, options, response_method)
 
 
