@@ -45,7 +45,7 @@ class Exact:
         """`hessian` (k p, k p) in centred coordinates; a direction whose diagonal is 0 is not taken."""
         self.center = center
         diagonal = hessian.diagonal()
-        self.scale = np.divide(1, np.sqrt(diagonal), out=np.zeros(len(hessian)), where=diagonal > 0)
+        self.scale = np.divide(1, np.sqrt(np.abs(diagonal)), out=np.zeros(len(hessian)), where=diagonal > 0)
         scaled = hessian * self.scale * self.scale[:, None]
         self.factor = _with_jitter(lambda matrix: linalg.cholesky(matrix, lower=True, check_finite=False), scaled)
 
@@ -136,7 +136,8 @@ class Hessian:
         else:
             self.sample = rows.take(np.sort(random_state.choice(X.shape[0], size, replace=False)))
         self.floor = np.finfo(X.dtype).eps ** (2 / 3)
-        self._moments(X.shape[0] if weights is None else weights.sum())
+        self.weight = X.shape[0] if weights is None else weights.sum(dtype=np.float64)
+        self._moments()
 
     def model(self, coef: np.ndarray, intercept: np.ndarray) -> Model:
         """The chosen model at W and b."""
@@ -153,10 +154,9 @@ class Hessian:
         felt = self.variance > 0
         return float(np.max(np.abs(self.center[felt]) / np.sqrt(self.variance[felt]), initial=0.0))
 
-    def _moments(self, weight: float) -> None:
+    def _moments(self) -> None:
         """Weighted mean (None without intercepts) and variance of the features, 0 where it is but rounding noise."""
         mass, first, second = self.sample.sum(lambda X, targets, weights: _power_sums(X, weights, None))
-        self.sample_mass = mass * self.total / weight
         self.center, self.variance = None, second / mass
         if not self.fit_intercept:
             return
@@ -180,6 +180,7 @@ class Hessian:
         hessian[:, :, :, constant] = 0
         hessian = pin(hessian) if self.loss.shift_invariant else hessian
         diagonal = np.einsum("abab->ab", hessian)  # a view
+        np.maximum(diagonal, 0, out=diagonal)  # a saturated p - p^2 may round to less
         diagonal[:, :d] += self.alpha + self.floor**1.5 * STEEPEST * self.variance
         diagonal[:, d:] += self.floor**1.5 * STEEPEST
         return Exact(hessian.reshape(k * p, k * p), self.center)
@@ -188,27 +189,36 @@ class Hessian:
         center = None if self.sparse else self.center
 
         def sums(X: Any, targets: Any, weights: Any) -> tuple:
-            return factored_sums(X, weights, curvature(X, targets), center, self.full)
+            weight = len(targets) if weights is None else weights.sum(dtype=np.float64)
+            return weight, *factored_sums(X, weights, curvature(X, targets), center, self.full)
 
-        outputs, trace, first, second = self.sample.sum(sums)
-        outputs /= self.sample_mass
+        weight, outputs, trace, first, second = self.sample.sum(sums)
+        outputs *= self.weight / (weight * self.total)
         if self.loss.shift_invariant:
             outputs = pin(outputs[:, None, :, None])[:, 0, :, 0]
-        mean, covariance = first / max(trace, np.finfo(float).tiny), second / max(trace, np.finfo(float).tiny)
+        mean, covariance = self._covariance(trace / weight, trace, first, second)
+        if not self.fit_intercept:
+            return Factored(outputs, covariance, None, self.alpha, self.floor)
+        return Factored(outputs, covariance, mean if center is None else mean + center, self.alpha, self.floor)
+
+    def _covariance(
+        self, curvature: float, trace: float, first: np.ndarray, second: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Mean and covariance of the features, or their variances, weighted by each row's curvature."""
+        if not curvature > 1e-200:  # every row is saturated: nothing but rounding is left of the weights
+            mean = np.zeros(len(first)) if self.center is None or not self.sparse else self.center
+            return mean, np.diag(self.variance) if self.full else self.variance
+        mean, covariance = first / trace, second / trace
         if self.fit_intercept:
             covariance -= np.multiply.outer(mean, mean) if self.full else mean**2
         constant = self.variance == 0
         if self.full:
             covariance[constant] = 0
             covariance[:, constant] = 0
-            diagonal = np.einsum("aa->a", covariance)
-        else:
-            diagonal = covariance
-            diagonal[constant] = 0
-        np.maximum(diagonal, self.floor**1.5 * self.variance, out=diagonal)
-        if not self.fit_intercept:
-            return Factored(outputs, covariance, None, self.alpha, self.floor)
-        return Factored(outputs, covariance, mean if center is None else mean + center, self.alpha, self.floor)
+        variance = np.einsum("aa->a", covariance) if self.full else covariance  # a view
+        variance[constant] = 0
+        np.maximum(variance, self.floor**1.5 * self.variance, out=variance)
+        return mean, covariance
 
 
 def cheapest(n: int, shape: tuple[int, int], is_sparse: bool) -> tuple[bool, bool]:

@@ -74,9 +74,7 @@ class Scorer(validation.BaseScorer):
         key = f"{method.__name__}, all columns"
         if key not in cache:
             cache[key] = response = _as_columns(method(X), classes)
-            if one_label_a_row and isinstance(
-                response, np.ndarray
-            ):  # what scikit-learn's own scorers would leave there
+            if one_label_a_row and isinstance(response, np.ndarray):  # as scikit-learn's own scorers do
                 cache.setdefault(method.__name__, response if response.ndim == 1 else response[:, 1])
         response = cache[key]
         if np.ndim(response) == 1 and self._is_first(classes):

@@ -29,6 +29,8 @@ TRIALS = 60
 SUFFICIENT_DECREASE, ENOUGH_CURVATURE = 1e-4, 0.9
 """Of the weak Wolfe conditions."""
 
+CONVERGED = "The estimated distance to the minimum is below tol."
+
 Callback = Callable[[int, float, float], None]
 """Called with the iteration, the value and the estimated distance to the minimum."""
 
@@ -74,7 +76,8 @@ def lbfgs(objective: Any, theta: np.ndarray, *, tol: float, max_iter: int, callb
     value, gradient = objective.value_and_gradient(theta)
     curve, pairs = [value], deque[tuple](maxlen=MEMORY)
     model, fresh = objective.curvature(theta), True
-    for n_iter in range(max_iter + 1):
+    n_iter = 0
+    while True:
         direction = -_inverse_times(gradient, model, pairs, rescale=not fresh)
         distance = _distance(-(gradient @ direction) / 2, model, curve)
         if distance <= tol and pairs:  # steep curvature that the pairs remember may hide what the model sees
@@ -82,28 +85,28 @@ def lbfgs(objective: Any, theta: np.ndarray, *, tol: float, max_iter: int, callb
         if callback is not None:
             callback(n_iter, value, distance)
         if distance <= tol:
-            return Result(theta, value, n_iter, True, "The estimated distance to the minimum is below tol.", curve)
+            return Result(theta, value, n_iter, True, CONVERGED, curve)
         if n_iter == max_iter:
-            break
+            return Result(theta, value, n_iter, False, f"Reached max_iter={max_iter} steps.", curve)
         if model.exact and not fresh:
             model, fresh = objective.curvature(theta), True
             direction = -model.solve(gradient)
         step = _line_search(objective, theta, value, gradient, direction)
+        if step is None and fresh and not pairs:
+            return _at_the_end_of_precision(theta, value, n_iter, -(gradient @ direction) / 2, curve)
         if step is None:
-            if fresh and not pairs:
-                return _at_the_end_of_precision(theta, value, n_iter, distance, curve)
             pairs.clear()
             model, fresh = objective.curvature(theta), True
             continue
-        previous, previous_gradient = theta, gradient
+        s, y = step[0] - theta, step[2] - gradient
         theta, value, gradient = step
-        curve.append(value)
+        n_iter += 1
         fresh = False
+        curve.append(value)
         if not model.exact:
-            _remember(pairs, theta - previous, gradient - previous_gradient)
-            if n_iter + 1 in REFRESH:
+            _remember(pairs, s, y)
+            if n_iter in REFRESH:
                 model, fresh = objective.curvature(theta), True
-    return Result(theta, value, max_iter, False, f"Reached max_iter={max_iter} steps.", curve)
 
 
 def gradient_descent(
@@ -127,13 +130,14 @@ def gradient_descent(
     rate, growth = (1.0, 1.1) if learning_rate is None else (learning_rate, 1.0)
     model = objective.curvature(theta)
     for n_iter in range(max_iter + 1):
-        if n_iter in REFRESH:
-            model = objective.curvature(theta)
         distance = _distance(gradient @ model.solve(gradient) / 2, model, curve)
+        if n_iter in REFRESH or distance <= tol:
+            model = objective.curvature(theta)
+            distance = _distance(gradient @ model.solve(gradient) / 2, model, curve)
         if callback is not None:
             callback(n_iter, value, distance)
         if distance <= tol:
-            return Result(theta, value, n_iter, True, "The estimated distance to the minimum is below tol.", curve)
+            return Result(theta, value, n_iter, True, CONVERGED, curve)
         if n_iter == max_iter:
             break
         while True:
@@ -212,7 +216,8 @@ def _line_search(
             low, t = t, (t + high) / 2 if high < np.inf else 2 * t
         else:
             high = t
-            turn = -slope * t * t / (2 * (rise - slope * t)) if np.isfinite(rise) else 0.0
+            bend = rise - slope * t
+            turn = -slope * t * t / (2 * bend) if 0 < bend < np.inf else 0.0
             t = low + min(max(turn - low, 1e-3 * (t - low)), (t - low) / 2)
         if (t - low) * abs(slope) <= np.finfo(float).eps * abs(value):  # what is left to gain is lost in rounding
             break

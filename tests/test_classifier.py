@@ -805,7 +805,7 @@ def test_random_state_chooses_rows_not_results():
         ({"learning_rate": 0.0}, ValueError, "learning_rate must be"),
         ({"fit_intercept": "yes"}, TypeError, "fit_intercept must be True or False"),
         ({"warm_start": 1}, TypeError, "warm_start must be True or False"),
-        ({"class_weight": "balance"}, ValueError, "Unknown class_weight 'balance'"),
+        ({"class_weight": "balance"}, ValueError, "class_weight is 'balance'"),
         ({"class_weight": {"a": 1.0}}, ValueError, "class_weight has no class in common"),
         ({"class_weight": {0: -1.0}}, ValueError, "class_weight must be finite, non-negative"),
         ({"class_weight": {0: 0.0, 1: 0.0, 2: 0.0}}, ValueError, "class_weight"),

@@ -9,7 +9,8 @@ from numpy.testing import assert_allclose, assert_array_equal
 from scipy import linalg, sparse
 
 from skce import SigmoidCrossEntropy, SoftmaxCrossEntropy
-from skce._objective import Objective, linear
+from skce._kernels import linear
+from skce._objective import Objective
 from skce._rows import Rows
 
 WEIGHTS = {2: (0.3, 1.7), 3: (0.3, 1.7, 4.0), 5: (0.3, 1.7, 4.0, 1.0, 0.05)}
@@ -252,7 +253,7 @@ def test_exact_model_is_the_differentiated_gradient(k, fit_intercept, container,
     """solve() undoes the Hessian, at any theta."""
     e, class_weight = (0.0, None) if options == "plain" else (0.2, WEIGHTS[k])
     objective = build(k, fit_intercept=fit_intercept, container=container, alpha=alpha, e=e, class_weight=class_weight)
-    objective.exact = True
+    objective.hessian.exact = True
     theta, v = random_theta(objective), contrasts(objective)
     model = objective.curvature(theta)
     assert model.exact
@@ -273,7 +274,7 @@ def test_factored_model_is_the_hessian_at_the_start(k, fit_intercept, container,
         "not weighted": {"weighted": False},
     }.get(options, {})
     objective = build(k, fit_intercept=fit_intercept, container=container, alpha=alpha, **given)
-    objective.exact = False
+    objective.hessian.exact = False
     v = contrasts(objective)
     model = objective.curvature(objective.start())
     assert not model.exact
@@ -294,7 +295,7 @@ def test_solve_is_symmetric_and_positive(k, fit_intercept, container, dtype, alp
     if table == "degenerate":
         X = np.column_stack([X, X[:, 0], np.full(len(X), 7.0), np.zeros(len(X)), 1e5 * (np.arange(len(X)) == 3)])
     objective = build(k, X=container(X.astype(dtype)), fit_intercept=fit_intercept, alpha=alpha)
-    objective.exact = exact
+    objective.hessian.exact = exact
     at = {"start": objective.start(), "random": random_theta(objective), "saturated": random_theta(objective, 100)}
     model = objective.curvature(at[theta])
     inverse = np.array([model.solve(unit) for unit in np.eye(objective.start().size)])
@@ -327,7 +328,7 @@ def test_weight_zero_is_no_row_for_the_models(container):
                 random_state=np.random.RandomState(0),
                 **common,
             )
-            objective.exact = exact
+            objective.hessian.exact = exact
             models.append(objective.curvature(random_theta(objective)).solve(np.arange(15.0) - 7))
         assert_allclose(models[0], models[1], rtol=1e-6, atol=1e-9)
 
@@ -336,13 +337,13 @@ def test_factored_model_from_a_sample_is_close():
     """Many rows: the model looks at some of them, and is about that of all."""
     n, d = 20_000, 30
     objective = build(5, n=n, d=d)
-    objective.exact = False
+    objective.hessian.exact = False
     everything = build(5, n=n, d=d)
-    everything.exact = False
-    everything.sample = everything.rows
+    everything.hessian.exact = False
+    everything.hessian.sample = everything.rows
     sampled = build(5, n=n, d=d)
-    sampled.exact = False
-    sampled.sample = sampled.rows.take(np.sort(np.random.RandomState(0).choice(n, 2000, replace=False)))
+    sampled.hessian.exact = False
+    sampled.hessian.sample = sampled.rows.take(np.sort(np.random.RandomState(0).choice(n, 2000, replace=False)))
     v = contrasts(objective)
     theta = random_theta(objective, 0.1)
     a, b = (o.curvature(theta).solve(v) for o in (everything, sampled))
