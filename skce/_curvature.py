@@ -39,10 +39,9 @@ class Model(Protocol):
 class Exact:
     """The Hessian itself, (k p)^2 numbers, factorised by Cholesky after scaling to a unit diagonal."""
 
-    exact = True
-
-    def __init__(self, hessian: np.ndarray, center: np.ndarray | None):
+    def __init__(self, hessian: np.ndarray, center: np.ndarray | None, exact: bool = True):
         """`hessian` (k p, k p) in centred coordinates; a direction whose diagonal is 0 is not taken."""
+        self.exact = exact  # not for a focal loss, whose curvature is itself a model
         self.center = center
         diagonal = hessian.diagonal()
         self.scale = np.divide(1, np.sqrt(np.abs(diagonal)), out=np.zeros(len(hessian)), where=diagonal > 0)
@@ -183,7 +182,7 @@ class Hessian:
         np.maximum(diagonal, 0, out=diagonal)  # a saturated p - p^2 may round to less
         diagonal[:, :d] += self.alpha + self.floor**1.5 * STEEPEST * self.variance
         diagonal[:, d:] += self.floor**1.5 * STEEPEST
-        return Exact(hessian.reshape(k * p, k * p), self.center)
+        return Exact(hessian.reshape(k * p, k * p), self.center, exact=self.loss.convex)
 
     def _factored(self, curvature: Callable[..., Curvature]) -> Factored:
         center = None if self.sparse else self.center

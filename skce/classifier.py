@@ -14,7 +14,7 @@ from skce import _kernels as kernels
 from skce import _validation as validation
 from skce._objective import Objective
 from skce._rows import single_blas_thread
-from skce.losses import Loss, SigmoidCrossEntropy, SoftmaxCrossEntropy
+from skce.losses import LOSSES
 from skce.solvers import SOLVERS, Result
 
 
@@ -36,6 +36,9 @@ class CrossEntropyClassifier(ClassifierMixin, BaseEstimator):
         Whether to fit intercepts.
     label_smoothing : float, default=0.0
         Part in [0, 1) of each target that is spread evenly over the classes.
+    gamma : float, default=0.0
+        More than 0 minimises the focal loss of that exponent, which looks away from rows that are predicted well. It
+        is not convex: what is found is a minimum near the best constant prediction.
     class_weight : dict or "balanced", default=None
         Weight of each class, 1 for those that a dict leaves out. "balanced" makes the classes' total weights equal.
     solver : {"auto", "lbfgs", "gradient_descent"}, default="auto"
@@ -97,6 +100,7 @@ class CrossEntropyClassifier(ClassifierMixin, BaseEstimator):
         alpha: float = 1e-4,
         fit_intercept: bool = True,
         label_smoothing: float = 0.0,
+        gamma: float = 0.0,
         class_weight: Any = None,
         solver: str = "auto",
         tol: float = 1e-6,
@@ -110,6 +114,7 @@ class CrossEntropyClassifier(ClassifierMixin, BaseEstimator):
         self.alpha = alpha
         self.fit_intercept = fit_intercept
         self.label_smoothing = label_smoothing
+        self.gamma = gamma
         self.class_weight = class_weight
         self.solver = solver
         self.tol = tol
@@ -174,6 +179,7 @@ class CrossEntropyClassifier(ClassifierMixin, BaseEstimator):
     def _check_parameters(self) -> None:
         validation.check_number("alpha", self.alpha, 0.0)
         validation.check_flag("fit_intercept", self.fit_intercept)
+        validation.check_number("gamma", self.gamma, 0.0)
         validation.check_option("solver", self.solver, SOLVERS)
         validation.check_number("tol", self.tol, 0.0)
         validation.check_number("max_iter", self.max_iter, 1, integer=True)
@@ -189,9 +195,9 @@ class CrossEntropyClassifier(ClassifierMixin, BaseEstimator):
         )
         total = totals.sum() if class_weight is None else totals @ class_weight
         two = len(classes) == 2
-        loss: Loss = (SigmoidCrossEntropy if two else SoftmaxCrossEntropy)(
-            label_smoothing=self.label_smoothing, class_weight=class_weight
-        )
+        name = f"{'sigmoid' if two else 'softmax'}_{'focal' if self.gamma else 'cross_entropy'}"
+        focus = {"gamma": self.gamma} if self.gamma else {}
+        loss = LOSSES[name](label_smoothing=self.label_smoothing, class_weight=class_weight, **focus)
         return Objective(
             loss,
             X,

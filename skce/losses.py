@@ -75,6 +75,9 @@ class Loss(ABC):
     shift_invariant: ClassVar[bool]
     """Whether adding a number to all logits of a row changes nothing."""
 
+    convex: ClassVar[bool] = False
+    """Whether the loss is convex in the logits and `curvature` its Hessian; else that is a model of it."""
+
     one_question_a_column: ClassVar[bool]
     """Whether targets have the logits' shape, each column a yes/no question; else classes exclude each other."""
 
@@ -226,14 +229,72 @@ def _rows(outputs: NDArray[Any], *others: Any) -> Rows:
 
 
 class SoftmaxLoss(Loss):
-    """What the losses of classes that exclude each other share.
+    """What losses of classes that exclude each other share. To define one it is enough to define `block`.
 
-    With f the target's mass, what it weighs in the gradient, the gradient is p sum_c f_c - f. For a cross-entropy f is
-    the weighted target itself; a focal loss multiplies it by a function of p.
+    With f the target's mass, what it weighs in the gradient, the gradient of each of them is p sum_c f_c - f, and the
+    curvature, with f held fixed, that of a cross-entropy.
     """
 
     shift_invariant: ClassVar[bool] = True
     one_question_a_column: ClassVar[bool] = False
+
+    def block_curvature(self, targets: NDArray[Any], logits: NDArray[Any]) -> Curvature:
+        p = self.proba(logits)
+        m = np.broadcast_to(self.total_mass(targets, logits), len(logits))
+        return Curvature(m[:, None] * p, np.sqrt(m)[:, None] * p)
+
+    def block_score(self, targets: NDArray[Any], proba: NDArray[Any], eps: float) -> NDArray[Any]:
+        return self.block(targets, np.log(np.clip(proba, eps, 1 - eps)))  # log-probabilities are logits
+
+    def total_mass(self, targets: NDArray[Any], logits: NDArray[Any]) -> Any:
+        """Sum over the classes of what the targets weigh in the curvature, (b,) or a scalar."""
+        return kernels.row_sums(self.mass(targets, logits))
+
+    def constant_logits(self, frequencies: NDArray[Any]) -> NDArray[Any]:
+        mass = self.mass(frequencies[None, :], frequencies)[0]
+        logits = np.log(np.maximum(mass, RAREST * mass.sum()))
+        return logits - logits.mean()
+
+    def smoothed(self, targets: NDArray[Any], k: int) -> NDArray[Any]:
+        if targets.ndim == 1:
+            targets = (targets[:, None] == np.arange(k)).astype(np.float64)
+        if not self.label_smoothing:
+            return targets
+        return (1 - self.label_smoothing) * targets + self.label_smoothing / k
+
+    def proba(self, logits: NDArray[Any]) -> NDArray[Any]:
+        return special.softmax(logits, axis=1)
+
+    def log_proba(self, logits: NDArray[Any]) -> NDArray[Any]:
+        logs = special.log_softmax(logits, axis=1)
+        best = logits.argmax(axis=1)
+        with np.errstate(all="ignore"):
+            label, others, _ = kernels.softmax_of_codes(logits, best, np.empty_like(logits))
+        logs[np.arange(len(logs)), best] = -np.log1p(others / label)  # where log_softmax rounds to 0
+        return logs
+
+    def mass(self, targets: NDArray[Any], outputs: NDArray[Any]) -> NDArray[Any]:
+        """Weighted, smoothed target of each row, (b, k): w_c ((1 - e) y_c + e / k)."""
+        if targets.ndim == 1:
+            own, spread = self._code_mass(targets, outputs)
+            mass = np.zeros_like(outputs) if spread is None else np.tile(spread, (len(targets), 1))
+            mass[np.arange(len(targets)), targets] += own
+            return mass
+        mass = self.smoothed(targets.astype(outputs.dtype, copy=False), targets.shape[1])
+        return mass if self.class_weight is None else mass * np.asarray(self.class_weight, dtype=outputs.dtype)
+
+    def _code_mass(self, codes: NDArray[Any], outputs: NDArray[Any]) -> tuple[Any, NDArray[Any] | None]:
+        """What a code weighs at its class, (b,) or a scalar, and at each class whatever the code, (k,) or None."""
+        one, e, k = outputs.dtype.type(1), outputs.dtype.type(self.label_smoothing), outputs.shape[1]
+        weights = None if self.class_weight is None else np.asarray(self.class_weight, dtype=outputs.dtype)
+        own = (one - e) * (one if weights is None else weights[codes])
+        if not e:
+            return own, None
+        return own, (e / k) * (np.ones(k, dtype=outputs.dtype) if weights is None else weights)
+
+
+class _SoftmaxEntropy(SoftmaxLoss):
+    """Cross-entropy, whose target mass is the weighted target, and focal loss, which multiplies it by a function of p."""
 
     def block(self, targets: NDArray[Any], logits: NDArray[Any], gradient: NDArray[Any] | None = None) -> NDArray[Any]:
         e = np.empty(logits.shape, dtype=logits.dtype) if gradient is None else gradient
@@ -249,7 +310,7 @@ class SoftmaxLoss(Loss):
         self, targets: NDArray[Any], logits: NDArray[Any], e: NDArray[Any]
     ) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any]]:
         """Row sums of the exponentials, with which `e` is filled; the values; the mass f."""
-        mass = self._mass(targets, logits)
+        mass = self.mass(targets, logits)
         if self.focus:
             return kernels.focal_softmax_of_mass(logits, mass, self.focus, e)
         return *kernels.softmax_of_mass(logits, mass, e), mass
@@ -281,69 +342,23 @@ class SoftmaxLoss(Loss):
                 e -= spread
         return values
 
-    def block_curvature(self, targets: NDArray[Any], logits: NDArray[Any]) -> Curvature:
+    def total_mass(self, targets: NDArray[Any], logits: NDArray[Any]) -> Any:
         if self.focus:
-            mass = self._focused(targets, logits, np.empty_like(logits))[2]
-            m = kernels.row_sums(mass)
-        elif targets.ndim == 1:
+            return kernels.row_sums(self._focused(targets, logits, np.empty_like(logits))[2])
+        if targets.ndim == 1:
             own, spread = self._code_mass(targets, logits)
-            m = np.broadcast_to(own if spread is None else own + spread.sum(), len(logits))
-        else:
-            m = kernels.row_sums(self._mass(targets, logits))
-        p = self.proba(logits)
-        return Curvature(m[:, None] * p, np.sqrt(m)[:, None] * p)
+            return own if spread is None else own + spread.sum()
+        return super().total_mass(targets, logits)
 
     def block_score(self, targets: NDArray[Any], proba: NDArray[Any], eps: float) -> NDArray[Any]:
         if targets.ndim == 1 and not self.label_smoothing:
             own = self._code_mass(targets, proba)[0]
             return 0 - _weighted_log(own, kernels.gather(proba, targets), eps, self.focus)
-        return 0 - kernels.row_sums(_weighted_log(self._mass(targets, proba), proba, eps, self.focus))
-
-    def constant_logits(self, frequencies: NDArray[Any]) -> NDArray[Any]:
-        mass = self._mass(frequencies[None, :], frequencies)[0]
-        logits = np.log(np.maximum(mass, RAREST * mass.sum()))
-        return logits - logits.mean()
-
-    def smoothed(self, targets: NDArray[Any], k: int) -> NDArray[Any]:
-        if targets.ndim == 1:
-            targets = (targets[:, None] == np.arange(k)).astype(np.float64)
-        if not self.label_smoothing:
-            return targets
-        return (1 - self.label_smoothing) * targets + self.label_smoothing / k
-
-    def proba(self, logits: NDArray[Any]) -> NDArray[Any]:
-        return special.softmax(logits, axis=1)
-
-    def log_proba(self, logits: NDArray[Any]) -> NDArray[Any]:
-        logs = special.log_softmax(logits, axis=1)
-        best = logits.argmax(axis=1)
-        with np.errstate(all="ignore"):
-            label, others, _ = kernels.softmax_of_codes(logits, best, np.empty_like(logits))
-        logs[np.arange(len(logs)), best] = -np.log1p(others / label)  # where log_softmax rounds to 0
-        return logs
-
-    def _code_mass(self, codes: NDArray[Any], outputs: NDArray[Any]) -> tuple[Any, NDArray[Any] | None]:
-        """What a code weighs at its class, (b,) or a scalar, and at each class whatever the code, (k,) or None."""
-        one, e, k = outputs.dtype.type(1), outputs.dtype.type(self.label_smoothing), outputs.shape[1]
-        weights = None if self.class_weight is None else np.asarray(self.class_weight, dtype=outputs.dtype)
-        own = (one - e) * (one if weights is None else weights[codes])
-        if not e:
-            return own, None
-        return own, (e / k) * (np.ones(k, dtype=outputs.dtype) if weights is None else weights)
-
-    def _mass(self, targets: NDArray[Any], outputs: NDArray[Any]) -> NDArray[Any]:
-        """Weighted, smoothed target of each row, (b, k): w_c ((1 - e) y_c + e / k)."""
-        if targets.ndim == 1:
-            own, spread = self._code_mass(targets, outputs)
-            mass = np.zeros_like(outputs) if spread is None else np.tile(spread, (len(targets), 1))
-            mass[np.arange(len(targets)), targets] += own
-            return mass
-        mass = self.smoothed(targets.astype(outputs.dtype, copy=False), targets.shape[1])
-        return mass if self.class_weight is None else mass * np.asarray(self.class_weight, dtype=outputs.dtype)
+        return 0 - kernels.row_sums(_weighted_log(self.mass(targets, proba), proba, eps, self.focus))
 
 
 @dataclass(frozen=True, kw_only=True)
-class SoftmaxCrossEntropy(SoftmaxLoss):
+class SoftmaxCrossEntropy(_SoftmaxEntropy):
     r"""Cross-entropy of classes that exclude each other, as a function of the logits of a softmax. Smaller is better.
 
     .. math:: \ell(y, z) = -\sum_c w_c \tilde y_c \log p_c, \quad p = \operatorname{softmax}(z),
@@ -377,9 +392,11 @@ class SoftmaxCrossEntropy(SoftmaxLoss):
            [ 0.3333,  0.3333, -0.6667]])
     """
 
+    convex: ClassVar[bool] = True
+
 
 @dataclass(frozen=True, kw_only=True)
-class SoftmaxFocal(SoftmaxLoss):
+class SoftmaxFocal(_SoftmaxEntropy):
     r"""Focal loss of classes that exclude each other: cross-entropy that looks away from easy rows. Smaller is better.
 
     .. math:: \ell(y, z) = -\sum_c w_c \tilde y_c (1 - p_c)^\gamma \log p_c, \quad p = \operatorname{softmax}(z)
@@ -418,7 +435,7 @@ class SoftmaxFocal(SoftmaxLoss):
 
 
 class SigmoidLoss(Loss):
-    """What the losses of yes/no questions share."""
+    """What losses of yes/no questions share. To define one it is enough to define `block_elements`."""
 
     shift_invariant: ClassVar[bool] = False
     one_question_a_column: ClassVar[bool] = True
@@ -429,28 +446,18 @@ class SigmoidLoss(Loss):
             raise ValueError(f"class_weight must be the weights of no and yes, got {len(self.class_weight)} numbers.")
 
     def block(self, targets: NDArray[Any], logits: NDArray[Any], gradient: NDArray[Any] | None = None) -> NDArray[Any]:
-        values = self.block_elements(targets, logits, gradient)
+        values = self.block_elements(_column(targets, logits), logits, gradient)
         return values if values.ndim == 1 else kernels.row_sums(values)
 
+    @abstractmethod
     def block_elements(
         self, targets: NDArray[Any], logits: NDArray[Any], gradient: NDArray[Any] | None = None
     ) -> NDArray[Any]:
         """Loss of each question of a block, of the logits' shape; fills `gradient` if it is given."""
-        if targets.ndim < logits.ndim:
-            targets = targets[:, None]
-        if targets.dtype.kind in "iub" and self.class_weight is None and not (self.label_smoothing or self.focus):
-            return kernels.logistic_of_codes(logits, targets, gradient)
-        return kernels.logistic_of_mass(logits, *self._mass(targets, logits), self.focus, gradient)
 
     def block_curvature(self, targets: NDArray[Any], logits: NDArray[Any]) -> Curvature:
-        if targets.ndim < logits.ndim:
-            targets = targets[:, None]
-        negative, positive = self._mass(targets, logits)
-        yes, no = special.expit(logits), special.expit(-logits)
-        if self.focus:
-            negative = negative * kernels.focus(-special.log_expit(-logits), yes, self.focus)[1]
-            positive = positive * kernels.focus(-special.log_expit(logits), no, self.focus)[1]
-        return Curvature((negative + positive) * yes * no, None)
+        negative, positive = self.mass(_column(targets, logits), logits)
+        return Curvature((negative + positive) * special.expit(logits) * special.expit(-logits), None)
 
     def block_score(self, targets: NDArray[Any], proba: NDArray[Any], eps: float) -> NDArray[Any]:
         values = self.block_score_elements(targets, proba, eps)
@@ -458,14 +465,10 @@ class SigmoidLoss(Loss):
 
     def block_score_elements(self, targets: NDArray[Any], proba: NDArray[Any], eps: float) -> NDArray[Any]:
         """`score` of each question of a block, of the shape of `proba`."""
-        negative, positive = self._mass(targets, proba)
-        if targets.dtype.kind in "iub" and not (self.label_smoothing or self.focus):  # one logarithm instead of two
-            return 0 - _weighted_log(negative + positive, np.where(targets, proba, 1 - proba), eps, 0.0)
-        no = _weighted_log(negative, 1 - proba, eps, self.focus)
-        return 0 - (no + _weighted_log(positive, proba, eps, self.focus))
+        return self.block_elements(targets, special.logit(np.clip(proba, eps, 1 - eps)))
 
     def constant_logits(self, frequencies: NDArray[Any]) -> NDArray[Any]:
-        negative, positive = self._mass(frequencies, frequencies)
+        negative, positive = self.mass(frequencies, frequencies)
         least = RAREST * (negative + positive)
         return np.log(np.maximum(positive, least) / np.maximum(negative, least))
 
@@ -481,7 +484,7 @@ class SigmoidLoss(Loss):
     def log_proba(self, logits: NDArray[Any]) -> NDArray[Any]:
         return special.log_expit(logits)
 
-    def _mass(self, targets: NDArray[Any], outputs: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any]]:
+    def mass(self, targets: NDArray[Any], outputs: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any]]:
         """Weighted, smoothed targets of no and yes, w_0 (1 - y~) and w_1 y~; 0 where the target is nan: unknown."""
         positive = self.smoothed(targets.astype(outputs.dtype, copy=False), 2)
         unknown = np.isnan(positive)
@@ -494,8 +497,36 @@ class SigmoidLoss(Loss):
         return negative, positive
 
 
+class _SigmoidEntropy(SigmoidLoss):
+    """Cross-entropy and focal loss of yes/no questions."""
+
+    def block_elements(
+        self, targets: NDArray[Any], logits: NDArray[Any], gradient: NDArray[Any] | None = None
+    ) -> NDArray[Any]:
+        if targets.dtype.kind in "iub" and self.class_weight is None and not (self.label_smoothing or self.focus):
+            return kernels.logistic_of_codes(logits, targets, gradient)
+        return kernels.logistic_of_mass(logits, *self.mass(targets, logits), self.focus, gradient)
+
+    def block_curvature(self, targets: NDArray[Any], logits: NDArray[Any]) -> Curvature:
+        if not self.focus:
+            return super().block_curvature(targets, logits)
+        negative, positive = self.mass(_column(targets, logits), logits)
+        yes, no = special.expit(logits), special.expit(-logits)
+        negative = negative * kernels.focus(-special.log_expit(-logits), yes, self.focus)[1]
+        positive = positive * kernels.focus(-special.log_expit(logits), no, self.focus)[1]
+        return Curvature((negative + positive) * yes * no, None)
+
+    def block_score_elements(self, targets: NDArray[Any], proba: NDArray[Any], eps: float) -> NDArray[Any]:
+        """`score` of each question of a block, of the shape of `proba`."""
+        negative, positive = self.mass(targets, proba)
+        if targets.dtype.kind in "iub" and not (self.label_smoothing or self.focus):  # one logarithm instead of two
+            return 0 - _weighted_log(negative + positive, np.where(targets, proba, 1 - proba), eps, 0.0)
+        no = _weighted_log(negative, 1 - proba, eps, self.focus)
+        return 0 - (no + _weighted_log(positive, proba, eps, self.focus))
+
+
 @dataclass(frozen=True, kw_only=True)
-class SigmoidCrossEntropy(SigmoidLoss):
+class SigmoidCrossEntropy(_SigmoidEntropy):
     r"""Cross-entropy of yes/no questions, as a function of the logit of each one's sigmoid. Smaller is better.
 
     .. math:: \ell(y, z) = -w_1 \tilde y \log p - w_0 (1 - \tilde y) \log(1 - p), \quad p = 1 / (1 + e^{-z}),
@@ -528,9 +559,11 @@ class SigmoidCrossEntropy(SigmoidLoss):
     array([ 0.5   , -0.1192])
     """
 
+    convex: ClassVar[bool] = True
+
 
 @dataclass(frozen=True, kw_only=True)
-class SigmoidFocal(SigmoidLoss):
+class SigmoidFocal(_SigmoidEntropy):
     r"""Focal loss of yes/no questions: cross-entropy that looks away from easy ones. Smaller is better.
 
     .. math:: \ell(y, z) = -w_1 \tilde y (1 - p)^\gamma \log p - w_0 (1 - \tilde y) p^\gamma \log(1 - p),
@@ -565,6 +598,11 @@ class SigmoidFocal(SigmoidLoss):
     @property
     def focus(self) -> float:
         return self.gamma
+
+
+def _column(targets: NDArray[Any], logits: NDArray[Any]) -> NDArray[Any]:
+    """Targets (b,) as a column beside logits (b, 1)."""
+    return targets[:, None] if targets.ndim < logits.ndim else targets
 
 
 def _weighted_log(mass: NDArray[Any], p: NDArray[Any], eps: float, gamma: float) -> NDArray[Any]:
