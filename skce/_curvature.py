@@ -224,14 +224,14 @@ def cheapest(n: int, shape: tuple[int, int], is_sparse: bool) -> tuple[bool, boo
     """Which model makes a fit cheapest: whether the whole Hessian, and if not whether all correlations of the features.
 
     In multiplications. Newton's method takes about 8 steps, each with a Hessian and its factorisation; a factored
-    model about 40, each with little more than a pass over X, and three times a basis of the features. What a step's
-    calls take when nothing is large counts as 1e6.
+    model 12 for one output, of whose Hessian it is a sample, and about 40 for several, each with little more than a
+    pass over X; and three times a basis of the features. What a step's calls take when nothing is large counts as 1e6.
     """
     k, p = shape
-    q, call = k * p, 1e6
+    q, call, steps = k * p, 1e6, 12 if k == 1 else 40
     hessian = n * p * p * k / 2 + (n * q * q / 2 if k > 1 else 0)
     newton = 8 * (call + hessian + q**3 / 3)
-    factored = 40 * (call + 4 * n * q) + 3 * (10 * p**3 + p * p * min(n, sample_size(p)))
+    factored = steps * (call + 4 * n * q) + 3 * (10 * p**3 + p * p * min(n, sample_size(p)))
     return q <= 1000 and newton <= factored, p <= (500 if is_sparse else 3000)
 
 

@@ -294,7 +294,7 @@ class SoftmaxLoss(Loss):
 
 
 class _SoftmaxEntropy(SoftmaxLoss):
-    """Cross-entropy, whose target mass is the weighted target, and focal loss, which multiplies it by a function of p."""
+    """Cross-entropy, whose target mass is the weighted target, and focal loss: that times a function of p."""
 
     def block(self, targets: NDArray[Any], logits: NDArray[Any], gradient: NDArray[Any] | None = None) -> NDArray[Any]:
         e = np.empty(logits.shape, dtype=logits.dtype) if gradient is None else gradient

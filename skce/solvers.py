@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
+from scipy.linalg import blas
 
 REFRESH = frozenset({5, 10, 20, 40, 80, 160, 320, 640, 1280, 2560, 5120})
 """Iterations after which a model of the Hessian is built anew: probabilities move most at first."""
@@ -78,9 +79,10 @@ def lbfgs(objective: Any, theta: np.ndarray, *, tol: float, max_iter: int, callb
     model, fresh = objective.curvature(theta), True
     n_iter = 0
     while True:
-        direction = -_inverse_times(gradient, model, pairs, rescale=not fresh)
+        direction = -_inverse_times(gradient, model, pairs)
         distance = _distance(-(gradient @ direction) / 2, model, curve)
-        if distance <= tol and pairs:  # steep curvature that the pairs remember may hide what the model sees
+        if distance <= tol and not (fresh or model.exact):  # an old model may not have seen the curvature vanish
+            model, fresh = objective.curvature(theta), True
             distance = max(distance, gradient @ model.solve(gradient) / 2)
         if callback is not None:
             callback(n_iter, value, distance)
@@ -154,21 +156,22 @@ def gradient_descent(
     return Result(theta, value, max_iter, False, f"Reached max_iter={max_iter} steps.", curve)
 
 
-def _inverse_times(gradient: np.ndarray, model: Any, pairs: deque, rescale: bool) -> np.ndarray:
+def _inverse_times(gradient: np.ndarray, model: Any, pairs: deque) -> np.ndarray:
     """The inverse of the model, corrected by the pairs (s, y), times the gradient: Nocedal and Wright's algorithm 7.4.
 
-    Between rebuilds the model is rescaled so that it agrees with the last pair.
+    The model is rescaled so that it agrees with the last pair: even a fresh one that knows no correlations may be ten
+    times too flat. In place: with a million parameters new arrays would cost more than a pass over the data.
     """
-    q, coefficients = gradient, []
+    q, coefficients = gradient.copy(), []
     for s, y, sy in reversed(pairs):
         coefficients.append((s @ q) / sy)
-        q = q - coefficients[-1] * y
+        blas.daxpy(y, q, a=-coefficients[-1])
     r = model.solve(q)
-    if pairs and rescale:
-        s, y, sy = pairs[-1]
+    if pairs:
+        _, y, sy = pairs[-1]
         r *= sy / (y @ model.solve(y))
     for (s, y, sy), a in zip(pairs, reversed(coefficients), strict=True):
-        r = r + (a - (y @ r) / sy) * s
+        blas.daxpy(s, r, a=a - (y @ r) / sy)
     return r
 
 
@@ -176,11 +179,13 @@ def _distance(decrement: float, model: Any, curve: list[float]) -> float:
     """Estimate of f - min f: the Newton decrement; if the model is not exact at least what is left to be gained.
 
     That is extrapolated: gains go on to fall as they did from the last window of steps but one to the last. The
-    decrement of an inexact model may be ten times too hopeful.
+    decrement of an inexact model, and of an exact one of the step before, may be a few times too hopeful.
     """
     decrement, steps = float(decrement), min(WINDOW, (len(curve) - 1) // 2)
-    if model.exact or steps == 0:
+    if steps == 0:
         return decrement
+    if model.exact:
+        return SAFETY * decrement
     last, before = curve[-1 - steps] - curve[-1], curve[-1 - 2 * steps] - curve[-1 - steps]
     if last <= 0:
         return decrement
@@ -200,7 +205,8 @@ def _line_search(
     """A point lower than theta that satisfies the weak Wolfe conditions, or nearly; None if there is no lower one.
 
     Brackets a step length, from the full step: too long ones are shortened to where the parabola through them turns,
-    but to a half at least and a thousandth at most; too short ones are doubled.
+    but to a half at least and a thousandth at most; too short ones are lengthened to where the slope would vanish, at
+    least twofold and at most tenfold.
     """
     slope = gradient @ direction
     low, high, t = 0.0, np.inf, 1.0
@@ -213,7 +219,9 @@ def _line_search(
             best = point, new_value, new_gradient
             if new_gradient @ direction >= ENOUGH_CURVATURE * slope:
                 return best
-            low, t = t, (t + high) / 2 if high < np.inf else 2 * t
+            bend = new_gradient @ direction - slope
+            zero = -slope * t / bend if bend > 0 else np.inf
+            low, t = t, (t + high) / 2 if high < np.inf else min(max(zero, 2 * t), 10 * t)
         else:
             high = t
             bend = rise - slope * t

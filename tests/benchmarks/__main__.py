@@ -20,9 +20,11 @@ def main():
     parser.add_argument("--threads", type=int, help="threads that BLAS may use")
     options = parser.parse_args()
     for name in NAMES if options.name == "all" else [options.name]:
-        with threadpool_limits(options.threads) if options.threads else nullcontext():
-            print(header(options.threads))
-            import_module(f"tests.benchmarks.{name}").main(quick=options.quick)
+        benchmark = import_module(f"tests.benchmarks.{name}")
+        threads = getattr(benchmark, "THREADS", options.threads)  # some are about one thread
+        with threadpool_limits(threads) if threads else nullcontext():
+            print(header(threads))
+            benchmark.main(quick=options.quick)
 
 
 main()
