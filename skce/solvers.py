@@ -15,8 +15,8 @@ from scipy.linalg import blas
 REFRESH = frozenset({5, 10, 20, 40, 80, 160, 320, 640, 1280, 2560, 5120})
 """Iterations after which a model of the Hessian is built anew: probabilities move most at first."""
 
-MEMORY = 20
-"""Pairs that L-BFGS keeps."""
+MEMORY, MEMORY_NUMBERS = 20, 8_000_000
+"""Pairs that L-BFGS keeps; fewer where they hold more numbers: reading them costs more than the steps they save."""
 
 WINDOW = 5
 """Steps whose gain is compared with that of as many before."""
@@ -75,7 +75,7 @@ def lbfgs(objective: Any, theta: np.ndarray, *, tol: float, max_iter: int, callb
     J. Nocedal, S. J. Wright, "Numerical Optimization", 2nd ed., 2006, algorithms 7.4 and 3.5.
     """
     value, gradient = objective.value_and_gradient(theta)
-    curve, pairs = [value], deque[tuple](maxlen=MEMORY)
+    curve, pairs = [value], deque[tuple](maxlen=int(np.clip(MEMORY_NUMBERS // len(theta), 5, MEMORY)))
     model, fresh = objective.curvature(theta), True
     n_iter = 0
     while True:
@@ -94,12 +94,13 @@ def lbfgs(objective: Any, theta: np.ndarray, *, tol: float, max_iter: int, callb
             model, fresh = objective.curvature(theta), True
             direction = -model.solve(gradient)
         step = _line_search(objective, theta, value, gradient, direction)
-        if step is None and fresh and not pairs:
-            return _at_the_end_of_precision(theta, value, n_iter, -(gradient @ direction) / 2, curve)
-        if step is None:
+        if step is None and (pairs or not fresh):
             pairs.clear()
-            model, fresh = objective.curvature(theta), True
-            continue
+            model = objective.curvature(theta)
+            direction = -model.solve(gradient)
+            step = _line_search(objective, theta, value, gradient, direction)
+        if step is None:
+            return _at_the_end_of_precision(theta, value, n_iter, -(gradient @ direction) / 2, curve)
         s, y = step[0] - theta, step[2] - gradient
         theta, value, gradient = step
         n_iter += 1

@@ -1,0 +1,200 @@
+"""Peak memory of every metric and of the losses' values: blocks of rows and results of a row each, no n x k arrays.
+
+tracemalloc counts what NumPy allocates; a table of the outputs' size is 80 MB here (40 MB in float32), so one that is
+made by mistake cannot hide below the bound.
+"""
+
+import gc
+import tracemalloc
+
+import numpy as np
+import pytest
+
+from skce import (
+    binary_cross_entropy_loss,
+    cross_entropy_loss,
+    d2_cross_entropy_score,
+    focal_loss,
+    kl_divergence_loss,
+    multilabel_cross_entropy_loss,
+    perplexity,
+)
+from skce.losses import LOSSES
+
+N, K = 1_000_000, 10
+MB = 1_000_000
+ROWS = 8 * N / MB  # the (n,) result in float64
+LIMIT = 16 + ROWS
+DTYPES = pytest.mark.parametrize("dtype", [np.float64, np.float32])
+
+METRICS = {
+    "cross_entropy": cross_entropy_loss,
+    "focal": focal_loss,
+    "kl": kl_divergence_loss,
+    "perplexity": perplexity,
+    "d2": d2_cross_entropy_score,
+}
+EVERY_METRIC = pytest.mark.parametrize("metric", METRICS.values(), ids=METRICS)
+
+
+@pytest.fixture(scope="module")
+def tables():
+    """Probabilities in both precisions, codes, weights: cheap to make, and valid."""
+    rng = np.random.default_rng(0)
+    rows = rng.dirichlet(np.ones(K), size=N // 100)
+    proba = np.tile(rows, (100, 1))
+    codes = rng.integers(K, size=N)
+    return {np.float64: proba, np.float32: proba.astype(np.float32)}, codes, rng.uniform(0.5, 1.5, size=N)
+
+
+def peak(function, *args, **options):
+    """MB allocated at most during a call, beyond what was there before."""
+    function(*(a[:50] if isinstance(a, np.ndarray) else a for a in args), **_few(options))  # imports, caches
+    gc.collect()
+    tracemalloc.start()
+    try:
+        function(*args, **options)
+        return tracemalloc.get_traced_memory()[1] / MB
+    finally:
+        tracemalloc.stop()
+
+
+def _few(options):
+    return {name: v[:50] if isinstance(v, np.ndarray) and len(v) == N else v for name, v in options.items()}
+
+
+def test_the_measure_sees_a_table(tables):
+    """One copy of the probabilities is above the bound, one of the labels below."""
+    proba, codes, _ = tables
+    assert peak(np.copy, proba[np.float32]) > LIMIT
+    assert peak(np.copy, codes) < LIMIT
+
+
+@EVERY_METRIC
+@DTYPES
+def test_labels_and_probabilities(metric, dtype, tables):
+    """The common call."""
+    proba, codes, _ = tables
+    assert peak(metric, codes, proba[dtype]) < LIMIT
+
+
+@EVERY_METRIC
+def test_labels_with_names_of_columns_and_every_weight(metric, tables):
+    """`labels`, sample weights and class weights."""
+    proba, codes, weights = tables
+    options = {"labels": np.arange(K), "sample_weight": weights, "class_weight": np.linspace(1, 2, K)}
+    assert peak(metric, codes, proba[np.float64], **options) < LIMIT
+
+
+@EVERY_METRIC
+@DTYPES
+def test_soft_targets(metric, dtype, tables):
+    """A table of targets beside a table of probabilities."""
+    proba, _, _ = tables
+    assert peak(metric, proba[dtype][::-1], proba[dtype]) < LIMIT
+
+
+@EVERY_METRIC
+@DTYPES
+def test_weighted_soft_targets(metric, dtype, tables):
+    """The weight of each class is a sum over the table, in whichever precision, and not a copy of it."""
+    proba, _, weights = tables
+    options = {"sample_weight": weights, "class_weight": np.linspace(1, 2, K)}
+    assert peak(metric, proba[dtype], proba[dtype], **options) < LIMIT
+
+
+@EVERY_METRIC
+def test_soft_targets_of_another_precision(metric, tables):
+    """Blocks are converted, not tables."""
+    proba, _, _ = tables
+    assert peak(metric, proba[np.float64], proba[np.float32]) < LIMIT
+
+
+@EVERY_METRIC
+def test_logits(metric, tables):
+    """The same from logits: any table of numbers."""
+    proba, codes, _ = tables
+    assert peak(metric, codes, proba[np.float64], from_logits=True) < LIMIT
+
+
+@pytest.mark.parametrize("metric", [cross_entropy_loss, focal_loss, kl_divergence_loss])
+def test_rows_with_label_smoothing(metric, tables):
+    """The result itself is one of the rows that are allowed."""
+    proba, codes, _ = tables
+    assert peak(metric, codes, proba[np.float64], label_smoothing=0.1, reduction="none", base=2) < LIMIT
+
+
+@pytest.mark.parametrize("policy", ["clip", "ignore"])
+def test_labels_without_a_column(policy, tables):
+    """Two classes of the ten have none: rows again, a few of them."""
+    proba, codes, _ = tables
+    labels = np.arange(2, 2 + K)
+    result = peak(cross_entropy_loss, codes, proba[np.float64], labels=labels, handle_unknown=policy)
+    assert result < LIMIT + 2 * ROWS  # codes and weights that the caller did not give
+
+
+def test_one_hot_integers(tables):
+    """Read as labels, not as a table of floats."""
+    proba, codes, _ = tables
+    one_hot = np.zeros((N, K), dtype=np.int8)
+    one_hot[np.arange(N), codes] = 1
+    assert peak(cross_entropy_loss, one_hot, proba[np.float64]) < LIMIT
+
+
+@pytest.mark.parametrize("from_logits", [False, True])
+@pytest.mark.parametrize("soft", [False, True])
+def test_one_column(from_logits, soft, tables):
+    """Two classes: targets and outputs are rows themselves."""
+    proba, codes, weights = tables
+    y_true = proba[np.float64][:, 1].copy() if soft else codes % 2
+    p = proba[np.float64][:, 0].copy()
+    assert peak(binary_cross_entropy_loss, y_true, p, from_logits=from_logits, sample_weight=weights) < LIMIT
+
+
+TARGETS = {
+    "int64": lambda codes, proba: (proba > 0.1).astype(np.int64),
+    "int8": lambda codes, proba: (proba > 0.1).astype(np.int8),
+    "bool": lambda codes, proba: proba > 0.1,
+    "float32": lambda codes, proba: (proba > 0.1).astype(np.float32),
+    "soft": lambda codes, proba: proba,
+    "nan": lambda codes, proba: np.where(proba > 0.9, np.nan, proba > 0.1),
+}
+
+
+@pytest.mark.parametrize(
+    ("kind", "average"), [*((kind, "micro") for kind in TARGETS), ("int64", None), ("int64", "samples")]
+)
+def test_multilabel(kind, average, tables):
+    """Indicators of any type, weighted, smoothed where a soft target is: by blocks."""
+    proba, codes, weights = tables
+    y_true = TARGETS[kind](codes, proba[np.float64])
+    assert (
+        peak(multilabel_cross_entropy_loss, y_true, proba[np.float64], average=average, sample_weight=weights) < LIMIT
+    )
+
+
+def test_multilabel_logits_with_every_option(tables):
+    """pos_weight, smoothing, unknown labels."""
+    proba, codes, weights = tables
+    y_true = TARGETS["nan"](codes, proba[np.float64])
+    options = {"pos_weight": np.linspace(1, 2, K), "label_smoothing": 0.1, "from_logits": True}
+    assert peak(multilabel_cross_entropy_loss, y_true, proba[np.float64], sample_weight=weights, **options) < LIMIT
+
+
+@pytest.mark.parametrize("name", LOSSES)
+@DTYPES
+def test_values_of_the_losses(name, dtype, tables):
+    """`value` and `score` of each loss: a number a row."""
+    proba, codes, _ = tables
+    y_true = proba[dtype][::-1] if LOSSES[name].one_question_a_column else codes
+    loss = LOSSES[name]()
+    assert peak(loss.value, y_true, proba[dtype]) < LIMIT
+    assert peak(loss.score, y_true, proba[dtype]) < LIMIT
+
+
+@pytest.mark.parametrize("name", LOSSES)
+def test_gradients_of_the_losses(name, tables):
+    """`value_and_gradient` makes the gradient, rows, and blocks: two dozen of them, of 1 MiB, in a sigmoid's focal."""
+    proba, codes, _ = tables
+    y_true = proba[np.float64][::-1] if LOSSES[name].one_question_a_column else codes
+    assert peak(LOSSES[name]().value_and_gradient, y_true, proba[np.float64]) < LIMIT + K * ROWS + 8
