@@ -1,6 +1,7 @@
 """Sphinx configuration. Build with ``python -m sphinx -W docs docs/_build``."""
 
 import skce
+from sphinx.pycode import ModuleAnalyzer
 
 project = "skce"
 author = "skce developers"
@@ -31,3 +32,13 @@ html_title = f"skce {release}"
 html_theme_options = {"navigation_with_keys": False, "secondary_sidebar_items": ["page-toc"]}
 html_sidebars = {"*": []}  # the pages have no subpages; those of the API, in generated/, keep their list
 html_show_sourcelink = False
+
+
+def own_docstring(app, what, name, obj, options, lines):
+    """Put what stands below a scorer in its module in the place of the docstring of its class."""
+    if what == "data":
+        lines[:] = ModuleAnalyzer.for_module("skce.scorers").find_attr_docs()["", name.rpartition(".")[2]]
+
+
+def setup(app):
+    app.connect("autodoc-process-docstring", own_docstring)

@@ -12,6 +12,7 @@ from skce.metrics import (
     multilabel_cross_entropy_loss,
     perplexity,
 )
+from skce.path import CrossEntropyClassifierCV
 from skce.scorers import (
     d2_cross_entropy,
     get_scorer,
@@ -29,6 +30,7 @@ __version__ = "0.1.0"
 
 __all__ = [
     "CrossEntropyClassifier",
+    "CrossEntropyClassifierCV",
     "Curvature",
     "Loss",
     "SigmoidCrossEntropy",

@@ -5,6 +5,7 @@
 theta is (W, b) as a flat vector in float64, W (k, d) row by row, each row followed by its intercept if there are any.
 """
 
+from copy import copy
 from functools import partial
 from typing import Any
 
@@ -95,6 +96,14 @@ class Objective:
         """A model of the Hessian at theta."""
         coef, intercept = self.unpack(theta)
         return FlatModel(self.hessian.model(coef.astype(self.dtype), intercept.astype(self.dtype)), self.shape)
+
+    def with_alpha(self, alpha: float) -> "Objective":
+        """The same with another penalty; what is known of the rows is shared."""
+        other = copy(self)
+        other.alpha = alpha
+        other.hessian = copy(self.hessian)
+        other.hessian.alpha = alpha
+        return other
 
     def start(self) -> np.ndarray:
         """W = 0 and its best intercepts: there the factored model is the Hessian, and the first step Newton's."""

@@ -12,6 +12,7 @@ from typing import Any, NoReturn
 
 import numpy as np
 from scipy import sparse
+from sklearn.metrics import check_scoring
 from sklearn.metrics._scorer import _BaseScorer as BaseScorer  # caching and routing in searches need this base
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import (
@@ -568,9 +569,35 @@ def check_fit(estimator: Any, X: Any, y: Any, sample_weight: Any) -> tuple:
     X, y = validate_data(estimator, X, y, accept_sparse="csr", dtype=(np.float64, np.float32), y_numeric=False)
     check_classification_targets(y)
     classes, codes = _sorted_classes(_targets.as_labels(y), "y")
+    check_two_classes(classes)
+    return X, classes, codes, check_sample_weight(sample_weight, X.shape[0])
+
+
+def check_two_classes(classes: np.ndarray) -> None:
+    """Something to tell apart."""
     if len(classes) < 2:
         raise ValueError(f"y must have at least two classes, got one class, {classes.tolist()[0]!r}.")
-    return X, classes, codes, check_sample_weight(sample_weight, X.shape[0])
+
+
+def check_alphas(alphas: Any) -> np.ndarray:
+    """Penalties from the largest to the least."""
+    if isinstance(alphas, (int, np.integer)) and not isinstance(alphas, bool):
+        check_number("alphas", alphas, 1, integer=True)
+        return np.logspace(1, -6, alphas)
+    values = check_floats("alphas", alphas)
+    if values.ndim != 1 or values.size == 0 or not (np.isfinite(values).all() and values.min() >= 0):
+        raise ValueError(f"alphas must be a number of them, or finite numbers of at least 0, got {alphas!r}.")
+    return np.unique(values)[::-1].astype(np.float64)
+
+
+def check_scorer(estimator: Any, scoring: Any) -> Callable:
+    """A scorer from its name in scikit-learn, or itself."""
+    return check_scoring(estimator, scoring=scoring)
+
+
+def accepts_weights(scorer: Any) -> bool:
+    """Whether a scorer takes sample weights."""
+    return bool(getattr(scorer, "_accept_sample_weight", lambda: False)())
 
 
 def _is_column_of_objects(y: Any) -> bool:

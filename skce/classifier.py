@@ -147,9 +147,10 @@ class CrossEntropyClassifier(ClassifierMixin, BaseEstimator):
             If X, y or a parameter is not as described.
         """
         self._check_parameters()
+        validation.check_number("alpha", self.alpha, 0.0)
         X, classes, codes, weights = validation.check_fit(self, X, y, sample_weight)
         with single_blas_thread():
-            objective = self._objective(X, classes, codes, weights)
+            objective = self._objective(X, classes, codes, weights, self.alpha)
             result = SOLVERS[self.solver](objective, self._start(objective, classes), **self._solver_options())
         return self._store(classes, objective, result)
 
@@ -177,7 +178,6 @@ class CrossEntropyClassifier(ClassifierMixin, BaseEstimator):
         return tags
 
     def _check_parameters(self) -> None:
-        validation.check_number("alpha", self.alpha, 0.0)
         validation.check_flag("fit_intercept", self.fit_intercept)
         validation.check_number("gamma", self.gamma, 0.0)
         validation.check_option("solver", self.solver, SOLVERS)
@@ -188,7 +188,9 @@ class CrossEntropyClassifier(ClassifierMixin, BaseEstimator):
             validation.check_number("learning_rate", self.learning_rate, 0.0, closed="neither")
         validation.check_flag("warm_start", self.warm_start)
 
-    def _objective(self, X: Any, classes: NDArray[Any], codes: NDArray[Any], weights: NDArray[Any] | None) -> Objective:
+    def _objective(
+        self, X: Any, classes: NDArray[Any], codes: NDArray[Any], weights: NDArray[Any] | None, alpha: float
+    ) -> Objective:
         totals = np.bincount(codes, weights, minlength=len(classes)).astype(np.float64)
         class_weight = validation.check_class_weight(
             self.class_weight, classes, len(classes), lambda: totals, lenient=False
@@ -205,7 +207,7 @@ class CrossEntropyClassifier(ClassifierMixin, BaseEstimator):
             None if weights is None else weights.astype(X.dtype),
             total=validation.check_positive_mass(total),
             n_outputs=1 if two else len(classes),
-            alpha=self.alpha,
+            alpha=float(alpha),
             fit_intercept=self.fit_intercept,
             random_state=check_random_state(0 if self.random_state is None else self.random_state),
         )

@@ -11,16 +11,25 @@ import sklearn
 from numpy.testing import assert_allclose
 from sklearn.base import BaseEstimator, ClassifierMixin, clone
 from sklearn.calibration import CalibratedClassifierCV
-from sklearn.datasets import load_iris
+from sklearn.datasets import load_iris, make_multilabel_classification
 from sklearn.dummy import DummyClassifier
 from sklearn.ensemble import HistGradientBoostingClassifier, RandomForestClassifier
 from sklearn.exceptions import UnsetMetadataPassedError
 from sklearn.inspection import permutation_importance
 from sklearn.linear_model import LogisticRegression
-from sklearn.metrics import brier_score_loss, check_scoring, log_loss
+from sklearn.metrics import brier_score_loss, check_scoring, d2_log_loss_score, log_loss
 from sklearn.metrics import make_scorer as sklearn_make_scorer
-from sklearn.model_selection import GridSearchCV, StratifiedKFold, cross_val_score, cross_validate, learning_curve
+from sklearn.model_selection import (
+    GridSearchCV,
+    GroupKFold,
+    KFold,
+    StratifiedKFold,
+    cross_val_score,
+    cross_validate,
+    learning_curve,
+)
 from sklearn.multiclass import OneVsRestClassifier
+from sklearn.multioutput import ClassifierChain, MultiOutputClassifier
 from sklearn.naive_bayes import GaussianNB
 from sklearn.neighbors import KNeighborsClassifier
 from sklearn.neural_network import MLPClassifier
@@ -34,11 +43,17 @@ from skce import (
     CrossEntropyClassifier,
     binary_cross_entropy_loss,
     cross_entropy_loss,
+    d2_cross_entropy_score,
+    focal_loss,
     get_scorer,
     get_scorer_names,
+    kl_divergence_loss,
     make_scorer,
+    multilabel_cross_entropy_loss,
     neg_binary_cross_entropy,
     neg_cross_entropy,
+    neg_multilabel_cross_entropy,
+    perplexity,
 )
 
 EXACT = 1e-13  # the same probabilities: a few roundings of logs, and another order of the sum
@@ -710,6 +725,384 @@ def test_binary_metric_works_in_scikit_learns_make_scorer(options, response_meth
     scores = cross_val_score(LogisticRegression(), X, y, scoring=theirs)
     expected = cross_val_score(LogisticRegression(), X, y, scoring="neg_log_loss")
     assert_allclose(scores, expected, rtol=EXACT)
+
+
+# --- all seven --------------------------------------------------------------------------------------------------------
+
+
+def focal_of(own, weights):
+    return -np.average((1 - own) ** 2 * np.log(own), weights=weights)
+
+
+ORACLES = {
+    "neg_cross_entropy": lambda y, proba, own, s: -log_loss(y, proba, sample_weight=s),
+    "neg_focal_loss": lambda y, proba, own, s: -focal_of(own, s),
+    "neg_kl_divergence": lambda y, proba, own, s: -log_loss(y, proba, sample_weight=s),  # labels have entropy 0
+    "neg_perplexity": lambda y, proba, own, s: -np.exp(log_loss(y, proba, sample_weight=s)),
+    "d2_cross_entropy": lambda y, proba, own, s: d2_log_loss_score(y, proba, sample_weight=s),
+}
+NAMES = pytest.mark.parametrize("name", ORACLES)
+OF_CLASSES = [cross_entropy_loss, focal_loss, kl_divergence_loss, perplexity, d2_cross_entropy_score]
+
+
+def expected_score(name, estimator, X, y, weights=None):
+    """scikit-learn's metric, or the formula, of the estimator's clipped probabilities."""
+    proba = np.clip(np.asarray(estimator.predict_proba(X)), EPS, 1 - EPS)
+    own = proba[np.arange(len(y)), np.searchsorted(estimator.classes_, y)]
+    return ORACLES[name](y, proba, own, weights)
+
+
+@NAMES
+@EVERY_CLASSIFIER
+def test_each_score_of_several_classes(name, classifier, flowers):
+    """Minus the loss, or D2 itself, of every kind of classifier, with weights, on rows it has not seen."""
+    X, y, weights = flowers
+    estimator = clone(classifier).fit(X[::2], y[::2])
+    score = get_scorer(name)(estimator, X[1::2], y[1::2], sample_weight=weights[1::2])
+    assert type(score) is float
+    expected = expected_score(name, estimator, X[1::2], y[1::2], weights[1::2])
+    assert score == pytest.approx(expected, rel=1e-11, abs=1e-13)  # D2 of the Dummy is 0
+
+
+@NAMES
+@EVERY_CLASSIFIER
+def test_each_score_of_two_classes(name, classifier, answers):
+    """The same where scikit-learn would give a scorer one column."""
+    X, y, weights = answers
+    estimator = clone(classifier).fit(X[::2], y[::2])
+    score = get_scorer(name)(estimator, X[1::2], y[1::2], sample_weight=weights[1::2])
+    expected = expected_score(name, estimator, X[1::2], y[1::2], weights[1::2])
+    assert score == pytest.approx(expected, rel=1e-10, abs=1e-13)  # GaussianNB: 1 - p of tiny p
+
+
+@pytest.mark.parametrize("data", ["flowers", "answers"])
+def test_all_of_them_in_one_search_ask_once(data, request):
+    """Five metrics, six for two classes, of one answer, in two processes too."""
+    X, y, _ = request.getfixturevalue(data)
+    scoring = {name: get_scorer(name) for name in ORACLES}
+    if data == "answers":
+        scoring["neg_binary_cross_entropy"] = neg_binary_cross_entropy
+    estimator = Counting().fit(X, y)
+    scores = check_scoring(estimator, scoring)(estimator, X, y)
+    assert estimator.asked_ == 1
+    for name in ORACLES:
+        assert scores[name] == pytest.approx(expected_score(name, estimator, X, y), rel=1e-11)
+    here, there = (cross_validate(LogisticRegression(), X, y, scoring=scoring, n_jobs=jobs, cv=2) for jobs in (1, 2))
+    for name in scoring:
+        assert_allclose(there[f"test_{name}"], here[f"test_{name}"], rtol=EXACT)
+
+
+@NAMES
+@pytest.mark.parametrize("label", SPECIES)
+def test_each_score_survives_a_class_missing_from_either_fold(name, label, flowers):
+    """Finite; one warning that names the class where the training fold lacks it, none where the test fold does."""
+    X, y, _ = flowers
+    for of in ("train", "test"):
+        cv = fold_without(y, label, of=of)
+        scores, messages = recorded(cross_val_score, LogisticRegression(), X, y, cv=cv, scoring=get_scorer(name))
+        assert np.isfinite(scores).all()
+        assert len(messages) == (of == "train")
+        train, test = cv[0]
+        estimator = LogisticRegression().fit(X[train], y[train])
+        if of == "test" and name != "d2_cross_entropy":
+            proba = estimator.predict_proba(X[test])
+            own = proba[np.arange(len(test)), np.searchsorted(SPECIES, y[test])]
+            values = {"neg_focal_loss": -focal_of(own, None), "neg_perplexity": -np.exp(-np.log(own).mean())}
+            assert scores[0] == pytest.approx(values.get(name, np.log(own).mean()), rel=1e-11)
+
+
+@NAMES
+def test_each_score_of_a_training_fold_of_one_class(name, answers):
+    """A certain prediction, right or wrong; D2 of a test fold of one class is 1 or 0, and never -5e15."""
+    X, y, _ = answers
+    estimator = DummyClassifier().fit(X, np.full(len(y), "yes"))
+    best = {"neg_perplexity": -1.0, "d2_cross_entropy": 1.0}.get(name, 0.0)
+    assert get_scorer(name)(estimator, X, np.full(len(y), "yes")) == pytest.approx(best, abs=1e-15)
+    score, messages = recorded(get_scorer(name), estimator, X, y)
+    assert np.isfinite(score)
+    assert len(messages) == 1
+    assert "'no'" in messages[0]
+
+
+@pytest.mark.parametrize("metric", OF_CLASSES)
+@pytest.mark.parametrize("response_method", ["decision_function", ["predict_log_proba"]], ids=str)
+@pytest.mark.parametrize("data", ["flowers", "answers"])
+def test_each_metric_from_logits(metric, response_method, data, request):
+    """Where probabilities are moderate, all responses give the same score."""
+    X, y, weights = request.getfixturevalue(data)
+    estimator = LogisticRegression().fit(X, y)
+    scorer = make_scorer(metric, response_method=response_method, from_logits=True)
+    expected = make_scorer(metric)(estimator, X, y, sample_weight=weights)
+    assert scorer(estimator, X, y, sample_weight=weights) == pytest.approx(expected, rel=1e-11)
+
+
+@pytest.mark.parametrize("metric", [focal_loss, kl_divergence_loss])
+def test_other_losses_of_9200_are_reported_from_logits(metric, answers):
+    """As test_a_loss_of_9200_is_reported_from_logits, and a perplexity of e^9200 is inf, not e^36."""
+    X, y, _ = answers
+    estimator, wrong = Certain().fit(X, y), np.full(len(X), "no")
+    honest = make_scorer(metric, response_method="decision_function", from_logits=True)
+    assert honest(estimator, X, wrong) == pytest.approx(-9200.7, rel=EXACT)
+    assert make_scorer(metric)(estimator, X, wrong) == pytest.approx(np.log(EPS))
+    honest = make_scorer(perplexity, response_method="decision_function", from_logits=True)
+    assert honest(estimator, X, wrong) == -np.inf
+
+
+def test_options_of_other_metrics_reach_them(flowers):
+    """gamma of the focal loss."""
+    X, y, _ = flowers
+    estimator = LogisticRegression().fit(X, y)
+    scorer = make_scorer(focal_loss, gamma=0)
+    assert scorer(estimator, X, y) == pytest.approx(oracle(estimator, X, y), rel=EXACT)
+    assert repr(scorer) == "make_scorer(focal_loss, gamma=0)"
+
+
+@NAMES
+def test_groups_and_routed_weights(name, flowers):
+    """groups go to the splitter and weights to the scorer that asked, each split as GroupKFold splits it."""
+    X, y, weights = flowers
+    groups, cv = np.arange(len(y)) // 3 % 10, GroupKFold(3)
+    with sklearn.config_context(enable_metadata_routing=True):
+        scorer = get_scorer(name).set_score_request(sample_weight=True)
+        params = {"sample_weight": weights, "groups": groups}
+        scores = cross_val_score(LogisticRegression(), X, y, cv=cv, scoring=scorer, params=params)
+    expected = [
+        expected_score(name, LogisticRegression().fit(X[train], y[train]), X[test], y[test], weights[test])
+        for train, test in cv.split(X, y, groups)
+    ]
+    assert_allclose(scores, expected, rtol=1e-11)
+
+
+@pytest.mark.parametrize("label", SPECIES)
+def test_labels_in_one_column_warn_too(label, flowers):
+    """A frame of one column is labels, and those that training did not see are named."""
+    X, y, _ = flowers
+    train, test = fold_without(y, label, of="train")[0]
+    estimator = LogisticRegression().fit(X[train], y[train])
+    for form in (pd.DataFrame({"y": y[test]}), y[test][:, None]):
+        score, messages = recorded(neg_cross_entropy, estimator, X[test], form)
+        assert score == pytest.approx(oracle(estimator, X[test], y[test]), rel=EXACT)
+        assert len(messages) == 1
+
+
+# --- soft targets -----------------------------------------------------------------------------------------------------
+
+
+class SoftRegression(ClassifierMixin, BaseEstimator):
+    """Learns from distributions: each row once for each class, with its probability as weight."""
+
+    def fit(self, X, y):
+        n, k = np.shape(y)
+        self.classes_ = np.asarray(y.columns) if hasattr(y, "columns") else np.arange(k)
+        model = LogisticRegression()
+        self.model_ = model.fit(np.tile(X, (k, 1)), np.repeat(np.arange(k), n), np.asarray(y).T.ravel() + 1e-12)
+        return self
+
+    def predict_proba(self, X):
+        return self.model_.predict_proba(X)
+
+    def decision_function(self, X):
+        return self.model_.decision_function(X)
+
+
+@pytest.fixture(scope="module")
+def soft(flowers):
+    """Iris with distributions over the species: another's with probability 0 to 1/2."""
+    X, y, weights = flowers
+    rng = np.random.default_rng(11)
+    doubt = 0.5 * rng.uniform(size=(len(y), 1))
+    targets = (1 - doubt) * (y[:, None] == SPECIES) + doubt * rng.dirichlet(np.ones(3), size=len(y))
+    return X, targets, weights
+
+
+SOFT_ORACLES = {
+    "neg_cross_entropy": lambda t, p: (t * np.log(p)).sum(1).mean(),
+    "neg_focal_loss": lambda t, p: (t * (1 - p) ** 2 * np.log(p)).sum(1).mean(),
+    "neg_kl_divergence": lambda t, p: -(t * np.log(t / p)).sum(1).mean(),
+    "neg_perplexity": lambda t, p: -np.exp(-(t * np.log(p)).sum(1).mean()),
+    "d2_cross_entropy": lambda t, p: 1 - (t * np.log(p)).sum(1).mean() / (t.mean(0) * np.log(t.mean(0))).sum(),
+}
+
+
+@pytest.mark.parametrize("name", SOFT_ORACLES)
+@pytest.mark.parametrize("form", ["array", "frame", "frame in another order"])
+@pytest.mark.parametrize("jobs", [1, 2])
+def test_soft_targets_in_cross_validation(name, form, jobs, soft):
+    """Distributions with KFold; a frame's columns are paired with classes_ by name."""
+    X, targets, _ = soft
+    y = targets if form == "array" else pd.DataFrame(targets, columns=SPECIES)
+    y = y[["virginica", "setosa", "versicolor"]] if form == "frame in another order" else y
+    cv = KFold(3, shuffle=True, random_state=0)
+    scores = cross_val_score(SoftRegression(), X, y, cv=cv, scoring=get_scorer(name), n_jobs=jobs)
+    expected = []
+    for train, test in cv.split(X):
+        proba = SoftRegression().fit(X[train], targets[train]).predict_proba(X[test])
+        expected.append(SOFT_ORACLES[name](targets[test], proba))
+    assert_allclose(scores, expected, rtol=1e-11 if form != "frame in another order" else 1e-3)  # lbfgs, other start
+
+
+@pytest.mark.parametrize("name", SOFT_ORACLES)
+def test_a_frame_of_targets_in_another_order_is_paired_by_name(name, soft):
+    """The same estimator, the same score to the last digits."""
+    X, targets, weights = soft
+    frame = pd.DataFrame(targets, columns=SPECIES)
+    estimator, scorer = SoftRegression().fit(X, frame), get_scorer(name)
+    expected = scorer(estimator, X, frame, sample_weight=weights)
+    assert scorer(estimator, X, frame.iloc[:, ::-1], sample_weight=weights) == pytest.approx(expected, rel=EXACT)
+    logits = make_scorer(
+        scorer._score_func,
+        greater_is_better=name == "d2_cross_entropy",
+        response_method="decision_function",
+        from_logits=True,
+    )
+    assert logits(estimator, X, frame, sample_weight=weights) == pytest.approx(expected, rel=1e-11)
+
+
+# --- several labels a row ---------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def topics():
+    """X, an indicator matrix of three labels that overlap, weights."""
+    X, Y = make_multilabel_classification(120, n_features=6, n_classes=3, random_state=3)
+    return StandardScaler().fit_transform(X), Y, np.random.default_rng(7).exponential(size=len(X))
+
+
+def multilabel_proba(estimator, X):
+    """P(1) of each label, from an array or from a list of arrays with the classes that training saw."""
+    proba = estimator.predict_proba(X)
+    if not isinstance(proba, list):
+        return proba
+    columns = [
+        p[:, list(classes).index(1)] if 1 in classes else 0 * p[:, 0]
+        for p, classes in zip(proba, estimator.classes_, strict=True)
+    ]
+    return np.column_stack(columns)
+
+
+def multilabel_oracle(estimator, X, Y, weights=None):
+    """The mean of scikit-learn's log_loss of the labels, whose clipping is ours."""
+    proba = multilabel_proba(estimator, X)
+    return -np.mean([log_loss(y, p, sample_weight=weights, labels=[0, 1]) for y, p in zip(Y.T, proba.T, strict=True)])
+
+
+MULTILABEL = {
+    "MLP": MLPClassifier((4,), solver="lbfgs", max_iter=500, tol=0.1, random_state=0),
+    "KNeighbors": KNeighborsClassifier(7),
+    "RandomForest": RandomForestClassifier(10, max_depth=3, random_state=0),
+    "DecisionTree": DecisionTreeClassifier(max_depth=4, random_state=0),  # probabilities of 0
+    "Dummy": DummyClassifier(),
+    "OneVsRest": OneVsRestClassifier(LogisticRegression()),
+    "MultiOutput": MultiOutputClassifier(LogisticRegression()),
+    "ClassifierChain": ClassifierChain(LogisticRegression()),
+    "Pipeline": make_pipeline(StandardScaler(), KNeighborsClassifier(7)),
+}
+EVERY_MULTILABEL = pytest.mark.parametrize("classifier", MULTILABEL.values(), ids=MULTILABEL)
+
+
+@EVERY_MULTILABEL
+def test_score_of_several_labels(classifier, topics):
+    """Arrays, and the lists that neighbours, forests and MultiOutputClassifier answer with."""
+    X, Y, weights = topics
+    estimator = clone(classifier).fit(X[::2], Y[::2])
+    score = neg_multilabel_cross_entropy(estimator, X[1::2], Y[1::2], sample_weight=weights[1::2])
+    assert type(score) is float
+    assert score == pytest.approx(multilabel_oracle(estimator, X[1::2], Y[1::2], weights[1::2]), rel=1e-12)
+
+
+@EVERY_MULTILABEL
+def test_several_labels_in_cross_validation(classifier, topics):
+    """KFold over an indicator matrix, beside another scorer of the same answer, as a frame too."""
+    X, Y, _ = topics
+    cv = KFold(3)
+    scoring = {"nats": neg_multilabel_cross_entropy, "bits": make_scorer(multilabel_cross_entropy_loss, base=2)}
+    scores = cross_validate(classifier, X, Y, cv=cv, scoring=scoring)
+    expected = [
+        multilabel_oracle(clone(classifier).fit(X[train], Y[train]), X[test], Y[test]) for train, test in cv.split(X)
+    ]
+    assert_allclose(scores["test_nats"], expected, rtol=1e-12)
+    assert_allclose(scores["test_bits"] * np.log(2), expected, rtol=1e-12)
+
+
+def test_several_labels_in_two_processes(topics):
+    """The list of a forest travels as well."""
+    X, Y, _ = topics
+    here, there = (
+        cross_val_score(MULTILABEL["RandomForest"], X, Y, cv=2, scoring=neg_multilabel_cross_entropy, n_jobs=jobs)
+        for jobs in (1, 2)
+    )
+    assert_allclose(there, here, rtol=EXACT)
+
+
+@pytest.mark.parametrize("constant", [0, 1])
+@pytest.mark.parametrize("name", ["KNeighbors", "RandomForest", "DecisionTree", "Dummy", "OneVsRest"])
+def test_a_label_that_is_constant_in_a_training_fold(name, constant, topics):
+    """Its column is missing from the answer: probability 0 or 1, clipped, so that the score is finite."""
+    X, Y, weights = topics
+    train = Y.copy()
+    train[:, 1] = constant
+    estimator, _ = recorded(clone(MULTILABEL[name]).fit, X, train)  # OneVsRest warns
+    result, _ = recorded(neg_multilabel_cross_entropy, estimator, X, Y, sample_weight=weights)
+    s = weights
+    proba = multilabel_proba(estimator, X)
+    certain = log_loss(Y[:, 1], np.full(len(Y), float(constant)), sample_weight=s, labels=[0, 1])
+    others = [log_loss(Y[:, j], proba[:, j], sample_weight=s) for j in (0, 2)]
+    assert result == pytest.approx(-np.mean([certain, *others]), rel=1e-12)
+    same = neg_multilabel_cross_entropy(estimator, X, train, sample_weight=s)
+    assert same == pytest.approx(-np.mean([EPS, *others]), rel=1e-12)
+
+
+def test_unknown_labels_do_not_count_in_a_score(topics):
+    """nan in y of the test fold: left out, for average=None's labels as for the mean."""
+    X, Y, _ = topics
+    estimator = MULTILABEL["KNeighbors"].fit(X, Y)
+    proba, partly = multilabel_proba(estimator, X), Y.astype(float)
+    partly[::3, 0] = np.nan
+    partly[:, 2] = np.nan
+    known = ~np.isnan(partly)
+    p = np.clip(proba, EPS, 1 - EPS)
+    losses = -np.where(partly == 1, np.log(p), np.log1p(-p))
+    assert neg_multilabel_cross_entropy(estimator, X, partly) == pytest.approx(-losses[known].mean(), rel=1e-11)
+
+
+@pytest.mark.parametrize("name", ["OneVsRest", "ClassifierChain"])
+def test_logits_of_several_labels(name, topics):
+    """decision_function has a sigmoid's logit for each label."""
+    X, Y, weights = topics
+    estimator = clone(MULTILABEL[name]).fit(X, Y)
+    scorer = make_scorer(multilabel_cross_entropy_loss, response_method="decision_function", from_logits=True)
+    expected = multilabel_oracle(estimator, X, Y, weights)
+    assert scorer(estimator, X, Y, sample_weight=weights) == pytest.approx(expected, rel=1e-11)
+
+
+@pytest.mark.parametrize("name", ["RandomForest", "MLP"])
+def test_log_probabilities_of_several_labels_are_no_logits(name, topics):
+    """log P(1) alone is no logit of a sigmoid, log P(1) - log P(0) is: a list has both, of an array it is an error."""
+    X, Y, weights = topics
+    estimator = clone(MULTILABEL[name]).fit(X, Y)
+    scorer = make_scorer(multilabel_cross_entropy_loss, response_method=["predict_log_proba"], from_logits=True)
+    if name == "MLP":
+        with pytest.raises(ValueError, match="predict_log_proba"):
+            scorer(estimator, X, Y, sample_weight=weights)
+    else:
+        expected = multilabel_oracle(estimator, X, Y, weights)
+        with np.errstate(divide="ignore"):  # scikit-learn takes the log of 0
+            assert scorer(estimator, X, Y, sample_weight=weights) == pytest.approx(expected, rel=1e-11)
+
+
+def test_weights_of_several_labels_are_routed(topics):
+    """As for the other scorers."""
+    X, Y, weights = topics
+    cv = KFold(2)
+    with sklearn.config_context(enable_metadata_routing=True):
+        scorer = get_scorer("neg_multilabel_cross_entropy").set_score_request(sample_weight=True)
+        params = {"sample_weight": weights}
+        scores = cross_val_score(KNeighborsClassifier(7), X, Y, cv=cv, scoring=scorer, params=params)
+    expected = [
+        multilabel_oracle(KNeighborsClassifier(7).fit(X[train], Y[train]), X[test], Y[test], weights[test])
+        for train, test in cv.split(X)
+    ]
+    assert_allclose(scores, expected, rtol=1e-12)
 
 
 # --- mistakes ---------------------------------------------------------------------------------------------------------

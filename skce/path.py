@@ -1,0 +1,176 @@
+"""The classifier that chooses its own penalty: a path over alphas in each fold, then a fit to all rows."""
+
+from typing import Any, Self
+
+import numpy as np
+from joblib import Parallel, delayed
+from numpy.typing import ArrayLike, NDArray
+from sklearn.base import clone
+from sklearn.model_selection import check_cv
+
+from skce import _targets
+from skce import _validation as validation
+from skce._rows import single_blas_thread
+from skce.classifier import CrossEntropyClassifier
+from skce.scorers import neg_cross_entropy
+from skce.solvers import SOLVERS
+
+
+class CrossEntropyClassifierCV(CrossEntropyClassifier):
+    """`CrossEntropyClassifier` that chooses `alpha` by cross-validation, along a path in each fold.
+
+    In each fold the alphas are fitted from the largest to the least, each from the coefficients of the last, and what
+    is known of the rows is kept. Then all rows are fitted with the alpha of the best mean score. The scores are those
+    of a search with scikit-learn's ``GridSearchCV``, for a fraction of its steps.
+
+    Parameters
+    ----------
+    alphas : int or array-like of float, default=10
+        Penalties to choose from; a number stands for as many from 1e-6 to 10, evenly spaced in their logarithm.
+    cv : int, splitter or iterable, default=None
+        As in scikit-learn's searches: None for 5 stratified folds.
+    scoring : str or callable, default=None
+        Scorer to choose by; greater is better. None for `neg_cross_entropy`.
+    n_jobs : int, default=None
+        Folds to work on at a time; as in joblib.
+    fit_intercept, label_smoothing, gamma, class_weight, solver, tol, max_iter, learning_rate, momentum, random_state
+        As in `CrossEntropyClassifier`.
+    verbose : int, default=0
+        1 prints a line for each step of each fit.
+
+    Attributes
+    ----------
+    alpha_ : float
+        The alpha of the best mean score; of several the largest.
+    alphas_ : ndarray of shape (n_alphas,)
+        The alphas, from the largest to the least.
+    scores_ : ndarray of shape (n_alphas, n_folds)
+        Score of each alpha on each fold.
+    classes_, coef_, intercept_, n_iter_, converged_, loss_curve_, n_features_in_, feature_names_in_
+        Of the fit to all rows, as in `CrossEntropyClassifier`.
+
+    See Also
+    --------
+    sklearn.linear_model.LogisticRegressionCV : The same choice for scaled features, by accuracy.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_wine
+    >>> from skce import CrossEntropyClassifierCV
+    >>> X, y = load_wine(return_X_y=True)
+    >>> search = CrossEntropyClassifierCV(alphas=[1e-4, 1e-2, 1.0]).fit(X, y)
+    >>> search.alpha_, search.scores_.shape
+    (0.01, (3, 5))
+    >>> search.scores_.mean(axis=1).round(2)
+    array([-0.32, -0.1 , -0.1 ])
+    """
+
+    def __init__(
+        self,
+        *,
+        alphas: Any = 10,
+        cv: Any = None,
+        scoring: Any = None,
+        n_jobs: int | None = None,
+        fit_intercept: bool = True,
+        label_smoothing: float = 0.0,
+        gamma: float = 0.0,
+        class_weight: Any = None,
+        solver: str = "auto",
+        tol: float = 1e-6,
+        max_iter: int = 1000,
+        learning_rate: float | None = None,
+        momentum: float = 0.9,
+        random_state: Any = None,
+        verbose: int = 0,
+    ):
+        self.alphas = alphas
+        self.cv = cv
+        self.scoring = scoring
+        self.n_jobs = n_jobs
+        self.fit_intercept = fit_intercept
+        self.label_smoothing = label_smoothing
+        self.gamma = gamma
+        self.class_weight = class_weight
+        self.solver = solver
+        self.tol = tol
+        self.max_iter = max_iter
+        self.learning_rate = learning_rate
+        self.momentum = momentum
+        self.random_state = random_state
+        self.verbose = verbose
+
+    warm_start = False
+
+    def fit(self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None) -> Self:
+        """Choose alpha, and fit the coefficients to all rows.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Features, dense or sparse, float32 or float64; anything else becomes float64.
+        y : array-like of shape (n_samples,)
+            Labels of two or more classes.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Weight of each row, in the fits and in the scores.
+
+        Returns
+        -------
+        self
+
+        Raises
+        ------
+        ValueError
+            If X, y or a parameter is not as described.
+        """
+        self._check_parameters()
+        alphas = validation.check_alphas(self.alphas)
+        scorer = validation.check_scorer(self, neg_cross_entropy if self.scoring is None else self.scoring)
+        X, classes, codes, weights = validation.check_fit(self, X, y, sample_weight)
+        folds = list(check_cv(self.cv, codes, classifier=True).split(X, codes))
+        scores = Parallel(n_jobs=self.n_jobs)(
+            delayed(_path_scores)(self, X, classes[codes], weights, alphas, scorer, *fold) for fold in folds
+        )
+        self.alphas_, self.scores_ = alphas, np.column_stack(scores)
+        self.alpha_ = float(alphas[np.argmax(self.scores_.mean(axis=1))])
+        with single_blas_thread():
+            objective = self._objective(X, classes, codes, weights, self.alpha_)
+            result = SOLVERS[self.solver](objective, objective.start(), **self._solver_options())
+        return self._store(classes, objective, result)
+
+    def _path(
+        self, X: Any, y: NDArray[Any], weights: NDArray[Any] | None, alphas: NDArray[Any]
+    ) -> "list[CrossEntropyClassifier]":
+        """Models of one fold, each started from the one before."""
+        classes, codes = _targets.find_classes(y)
+        validation.check_two_classes(classes)
+        models = []
+        with single_blas_thread():
+            objective = self._objective(X, classes, codes, weights, alphas[0])
+            theta = objective.start()
+            for alpha in alphas:
+                penalised = objective.with_alpha(float(alpha))
+                result = SOLVERS[self.solver](penalised, theta, **self._solver_options())
+                theta = result.theta
+                model = clone(self)
+                model.n_features_in_ = X.shape[1]
+                models.append(model._store(classes, penalised, result))
+        return models
+
+
+def _path_scores(
+    estimator: CrossEntropyClassifierCV,
+    X: Any,
+    y: NDArray[Any],
+    weights: NDArray[Any] | None,
+    alphas: NDArray[Any],
+    scorer: Any,
+    train: NDArray[Any],
+    test: NDArray[Any],
+) -> list[float]:
+    """Scores of a fold's path."""
+    options = {}
+    if weights is not None and validation.accepts_weights(scorer):
+        options["sample_weight"] = weights[test]
+    models = estimator._path(X[train], y[train], None if weights is None else weights[train], alphas)
+    return [float(scorer(model, X[test], y[test], **options)) for model in models]
