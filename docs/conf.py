@@ -1,7 +1,8 @@
 """Sphinx configuration. Build with ``python -m sphinx -W docs docs/_build``."""
 
-import skce
 from sphinx.pycode import ModuleAnalyzer
+
+import skce
 
 project = "skce"
 author = "skce developers"

@@ -197,9 +197,11 @@ class CrossEntropyClassifier(ClassifierMixin, BaseEstimator):
         )
         total = totals.sum() if class_weight is None else totals @ class_weight
         two = len(classes) == 2
-        name = f"{'sigmoid' if two else 'softmax'}_{'focal' if self.gamma else 'cross_entropy'}"
-        focus = {"gamma": self.gamma} if self.gamma else {}
-        loss = LOSSES[name](label_smoothing=self.label_smoothing, class_weight=class_weight, **focus)
+        fields: dict[str, Any] = {"label_smoothing": self.label_smoothing, "class_weight": class_weight}
+        if self.gamma:
+            loss = LOSSES["sigmoid_focal" if two else "softmax_focal"](**fields, gamma=self.gamma)
+        else:
+            loss = LOSSES["sigmoid_cross_entropy" if two else "softmax_cross_entropy"](**fields)
         return Objective(
             loss,
             X,

@@ -182,7 +182,7 @@ class Loss(ABC):
         else:
             good = kernels.are_distributions(block, validation.SUM_TOLERANCE)
         if not good:
-            validation.check_probabilities(proba, hint=" For logits, pass from_logits=True or use Loss.value.")
+            validation.check_probabilities(proba, hint=" For logits, pass from_logits=True.")
 
     @abstractmethod
     def block(self, targets: NDArray[Any], logits: NDArray[Any], gradient: NDArray[Any] | None = None) -> NDArray[Any]:
@@ -231,8 +231,8 @@ def _rows(outputs: NDArray[Any], *others: Any) -> Rows:
 class SoftmaxLoss(Loss):
     """What losses of classes that exclude each other share. To define one it is enough to define `block`.
 
-    With f the target's mass, what it weighs in the gradient, the gradient of each of them is p sum_c f_c - f, and the
-    curvature, with f held fixed, that of a cross-entropy.
+    With f what the target weighs in the gradient, that is p sum_c f_c - f. The curvature, with f held fixed, is that of
+    a cross-entropy times `total_mass`, sum_c f_c: define this too where f is not the weighted target, `mass`.
     """
 
     shift_invariant: ClassVar[bool] = True
@@ -453,7 +453,10 @@ class SigmoidLoss(Loss):
     def block_elements(
         self, targets: NDArray[Any], logits: NDArray[Any], gradient: NDArray[Any] | None = None
     ) -> NDArray[Any]:
-        """Loss of each question of a block, of the logits' shape; fills `gradient` if it is given."""
+        """Loss of each question of a block, of the logits' shape; fills `gradient` if it is given.
+
+        Logits may be infinite: those of a probability of 0 or 1 are.
+        """
 
     def block_curvature(self, targets: NDArray[Any], logits: NDArray[Any]) -> Curvature:
         negative, positive = self.mass(_column(targets, logits), logits)

@@ -3,6 +3,7 @@
 First a table of mistakes with the words of their errors, then a hunt for input that nobody thought of.
 """
 
+import inspect
 import math
 import re
 import traceback
@@ -19,7 +20,17 @@ from scipy import sparse
 from sklearn.exceptions import NotFittedError
 
 import skce
-from skce import CrossEntropyClassifier, binary_cross_entropy_loss, cross_entropy_loss, make_scorer
+from skce import (
+    CrossEntropyClassifier,
+    binary_cross_entropy_loss,
+    cross_entropy_loss,
+    d2_cross_entropy_score,
+    focal_loss,
+    kl_divergence_loss,
+    make_scorer,
+    multilabel_cross_entropy_loss,
+    perplexity,
+)
 
 nan, inf = math.nan, math.inf
 
@@ -45,6 +56,14 @@ def ce(y_true=Y, y_proba=PROBA, **options):
 
 def bce(y_true=Y2, y_proba=PROBA2, **options):
     return lambda: binary_cross_entropy_loss(y_true, y_proba, **options)
+
+
+TOPICS = np.array([[1, 0, 1], [0, 0, 1]])
+TOPICS_PROBA = np.array([[0.9, 0.2, 0.7], [0.1, 0.4, 0.6]])
+
+
+def mlce(y_true=TOPICS, y_proba=TOPICS_PROBA, **options):
+    return lambda: multilabel_cross_entropy_loss(y_true, y_proba, **options)
 
 
 def fit(X=X, y=Y4, sample_weight=None, **parameters):
@@ -321,6 +340,114 @@ MISTAKES = {
         r"from_logits must be True or False, got 'yes'",
     ),
     "positional option": (lambda: cross_entropy_loss(Y, PROBA, Y), TypeError, r"positional"),
+    # several labels a row
+    "labels' shape": (mlce(TOPICS[:1]), ValueError, r"same shape \(n, L\), got \(1, 3\) and \(2, 3\)"),
+    "labels in one axis": (mlce([1, 0], [0.5, 0.5]), ValueError, r"shape \(n, L\), got \(2,\) and \(2,\)"),
+    "labels empty": (mlce(np.empty((0, 3)), np.empty((0, 3))), ValueError, r"y_proba is empty"),
+    "labels as text": (mlce(TOPICS.astype(str)), ValueError, r"y_true must hold numbers"),
+    "labels sparse": (mlce(sparse.csr_array(TOPICS)), TypeError, r"y_true must be dense.*toarray\(\)"),
+    "labels ragged": (mlce([[1, 0, 1], [1]]), ValueError, r"y_true must be an array, got rows of different lengths"),
+    "a count instead of an indicator": (mlce(TOPICS * 2), ValueError, r"y_true must .*\[0, 1\].*row 0 has 2"),
+    "a negative indicator": (mlce(TOPICS - 1), ValueError, r"y_true must .*\[0, 1\].*row 0 has -1"),
+    "a soft label above 1": (mlce(TOPICS * 1.5), ValueError, r"y_true must .*\[0, 1\].*row 0 has 1\.5"),
+    "an infinite label": (mlce(replaced(TOPICS, (0, 0), inf)), ValueError, r"y_true"),
+    "nothing known": (mlce(np.full((2, 3), nan)), ValueError, r"y_true has no known label"),
+    "labels' nan probability": (
+        mlce(y_proba=replaced(TOPICS_PROBA, (1, 1), nan)),
+        ValueError,
+        r"y_proba must be finite: row 1 has nan",
+    ),
+    "labels' probability above 1": (
+        mlce(y_proba=TOPICS_PROBA * 2),
+        ValueError,
+        r"probabilities in \[0, 1\]: row 0 has 1\.8.*from_logits=True",
+    ),
+    "labels' nan logit": (
+        mlce(y_proba=replaced(TOPICS_PROBA, (1, 1), nan), from_logits=True),
+        ValueError,
+        r"Logits must be finite or -inf: row 1 has nan",
+    ),
+    "labels' +inf logit": (
+        mlce(y_proba=replaced(TOPICS_PROBA, (1, 1), inf), from_logits=True),
+        ValueError,
+        r"Logits must be finite or -inf: row 1 has inf",
+    ),
+    "list of three columns": (
+        mlce(y_proba=[np.full((2, 3), 1 / 3)] * 3),
+        ValueError,
+        r"two columns for each label, got \(2, 3\) for label 0",
+    ),
+    "list of lists of three columns": (
+        mlce(y_proba=[[[0.2, 0.3, 0.5]] * 2] * 3),
+        ValueError,
+        r"two columns for each label, got \(2, 3\) for label 0",
+    ),
+    "list of different lengths": (
+        mlce(y_proba=[np.full((2, 2), 0.5), np.full((3, 2), 0.5), np.full((2, 2), 0.5)]),
+        ValueError,
+        r"y_proba must have .*\(3, 2\)|same number of rows|as many rows",
+    ),
+    "list that does not sum to 1": (
+        mlce(y_proba=[np.array([[0.3, 0.5], [0.5, 0.5]])] * 3),
+        ValueError,
+        r"y_proba must sum to 1: row 0 sums to 0\.8",
+    ),
+    "list of two labels for three": (mlce(y_proba=[np.full((2, 2), 0.5)] * 2), ValueError, r"same shape \(n, L\)"),
+    "labels' names": (
+        mlce(pd.DataFrame(TOPICS, columns=list("abc")), pd.DataFrame(TOPICS_PROBA, columns=list("abd"))),
+        ValueError,
+        r"columns of y_true, \['a', 'b', 'c'\].*\['a', 'b', 'd'\]",
+    ),
+    "labels' names twice": (
+        mlce(pd.DataFrame(TOPICS, columns=list("aab")), pd.DataFrame(TOPICS_PROBA, columns=list("aab"))),
+        ValueError,
+        r"not repeat .*'a'",
+    ),
+    "average": (
+        mlce(average="weighted"),
+        ValueError,
+        r"Unknown average 'weighted'; use one of 'macro', 'micro', 'samp",
+    ),
+    "average with sum": (mlce(average="macro", reduction="sum"), ValueError, r"reduction='sum'.*'macro'.*'micro'"),
+    "reduction of labels": (mlce(reduction="avg"), ValueError, r"Unknown reduction 'avg'"),
+    "pos_weight's shape": (mlce(pos_weight=[1, 2]), ValueError, r"pos_weight must .* shape \(3,\), got \(2,\)"),
+    "negative pos_weight": (mlce(pos_weight=[1, 2, -1]), ValueError, r"pos_weight must be finite and not negative"),
+    "nan pos_weight": (mlce(pos_weight=nan), ValueError, r"pos_weight must be finite and not negative, got nan"),
+    "pos_weight a word": (mlce(pos_weight="balanced"), ValueError, r"pos_weight must hold numbers"),
+    "many negative pos_weights": (
+        mlce(np.ones((1, 500)), np.full((1, 500), 0.5), pos_weight=np.full(500, -1.0)),
+        ValueError,
+        r"pos_weight must be finite and not negative",
+    ),
+    "labels' weights": (mlce(sample_weight=[1, 2, 3]), ValueError, r"sample_weight must have shape \(2,\), got \(3,\)"),
+    "labels' smoothing": (mlce(label_smoothing=1.0), ValueError, r"label_smoothing must be in \[0, 1\), got 1"),
+    "labels' base": (mlce(base=1), ValueError, r"base must not be 1"),
+    "labels' eps": (mlce(eps=0.5), ValueError, r"eps must be in \[0, 0\.5\)"),
+    "labels' from_logits": (mlce(from_logits=1), TypeError, r"from_logits must be True or False, got 1"),
+    # the others
+    "gamma": (lambda: focal_loss(Y, PROBA, gamma=-0.5), ValueError, r"gamma must be in \[0, inf\), got -0\.5"),
+    "gamma nan": (lambda: focal_loss(Y, PROBA, gamma=nan), ValueError, r"gamma must be in \[0, inf\), got nan"),
+    "gamma inf": (lambda: focal_loss(Y, PROBA, gamma=inf), ValueError, r"gamma must be in \[0, inf\), got inf"),
+    "gamma a word": (lambda: focal_loss(Y, PROBA, gamma="2"), TypeError, r"gamma must be a number, got '2'"),
+    "gamma None": (lambda: focal_loss(Y, PROBA, gamma=None), TypeError, r"gamma must be a number, got None"),
+    "focal, sum": (lambda: focal_loss(Y, PROBA * 0.9), ValueError, r"row 0 sums to 0\.9.*from_logits=True"),
+    "KL, soft rows": (lambda: kl_divergence_loss(PROBA * 0.9, PROBA), ValueError, r"Rows of y_true must sum to 1"),
+    "KL, reduction": (
+        lambda: kl_divergence_loss(PROBA, PROBA, reduction="batchmean"),
+        ValueError,
+        r"Unknown reduction 'batchmean'; use one of 'mean', 'none', 'sum'",
+    ),
+    "perplexity, base": (lambda: perplexity(Y, PROBA, base=1), ValueError, r"base must not be 1"),
+    "D2, lengths": (
+        lambda: d2_cross_entropy_score(Y[:2], PROBA),
+        ValueError,
+        r"as many rows, got shapes \(2,\) and \(3, 3\)",
+    ),
+    "D2, weights of 0": (
+        lambda: d2_cross_entropy_score(Y, PROBA, sample_weight=[0, 0, 0]),
+        ValueError,
+        r"sample_weight sums to zero",
+    ),
     # scorers
     "metric": (lambda: make_scorer("log_loss"), TypeError, r"metric must be a function, got 'log_loss'"),
     "option of no metric": (lambda: make_scorer(cross_entropy_loss, bse=2), (TypeError, ValueError), r"bse"),
@@ -589,3 +716,166 @@ def test_extreme_but_valid_input_never_gives_nan(
         "labels": range(columns),
     }
     check_answer(cross_entropy_loss, y_true, outputs.astype(dtype), options)
+
+
+# --- the hunt through the other metrics -------------------------------------------------------------------------------
+
+OTHERS = {
+    "focal": focal_loss,
+    "kl": kl_divergence_loss,
+    "perplexity": perplexity,
+    "d2": d2_cross_entropy_score,
+}
+EVERY_OTHER = pytest.mark.parametrize("metric", OTHERS.values(), ids=OTHERS)
+
+shorter_hunt = settings(max_examples=120, deadline=None)  # what they share was hunted above
+
+
+def taken(metric, options):
+    """The options that a metric takes."""
+    names = inspect.signature(metric).parameters
+    return {name: value for name, value in options.items() if name in names}
+
+
+def check_number(metric, y_true, y_proba, options):
+    """`check_answer` for metrics that may be negative: D2, and a divergence under class weights."""
+    result, error = outcome(lambda: metric(y_true, y_proba, **options))
+    if error is not None:
+        raised_in = traceback.extract_tb(error.__traceback__)[-1].filename
+        assert raised_in.startswith(PACKAGE), f"raised by others: {error!r}"
+        return
+    if options.get("reduction", "mean") == "none":
+        assert result.shape == (len(y_proba),)
+    else:
+        assert type(result) is float
+    assert not np.isnan(result).any()
+    if metric is perplexity:
+        assert result >= 1 - 1e-6
+    elif metric is d2_cross_entropy_score:
+        assert result <= 1
+    elif options.get("class_weight") is None and options.get("base") is None:
+        assert np.min(result) >= 0
+
+
+@shorter_hunt
+@given(y_true=odd_arrays(), y_proba=odd_arrays(), container=CONTAINERS, options=OPTIONS)
+@EVERY_OTHER
+def test_odd_input_of_other_metrics(metric, y_true, y_proba, container, options):
+    """Anything for everything."""
+    check_number(metric, container(y_true), container(y_proba), taken(metric, options))
+
+
+@shorter_hunt
+@given(
+    data=st.data(),
+    rows=st.integers(1, 4),
+    columns=st.integers(2, 4),
+    options=st.fixed_dictionaries(
+        {
+            "eps": st.sampled_from(["auto", 0, 1e-3]),
+            "reduction": st.sampled_from(["mean", "sum", "none"]),
+            "label_smoothing": st.sampled_from([0.0, 0.1]),
+            "from_logits": st.booleans(),
+        },
+        optional={"gamma": st.sampled_from([0, 0.5, 1.0, 7.0, 1e300])},
+    ),
+    dtype=st.sampled_from(["f8", "f4"]),
+)
+@EVERY_OTHER
+def test_extreme_but_valid_input_of_other_metrics_never_gives_nan(metric, data, rows, columns, options, dtype):
+    """Probabilities of 0 and 1, logits of -inf and +-1e30, weights of 0, also for gamma below 1 and far above."""
+    one_hot = np.eye(columns)[data.draw(st.lists(st.integers(0, columns - 1), min_size=rows, max_size=rows))]
+    codes = data.draw(st.lists(st.integers(0, columns - 1), min_size=rows, max_size=rows))
+    outputs = one_hot
+    if options["from_logits"]:
+        values = st.sampled_from([0.0, 1e30, -1e30, -inf, 1e-30, 700.0])
+        outputs = np.array([[data.draw(values) for _ in range(columns - 1)] + [-5.0] for _ in range(rows)])
+    of_classes = st.lists(st.sampled_from([0.0, 1.0, 2.5]), min_size=columns, max_size=columns)
+    of_rows = st.lists(st.sampled_from([0.0, 1.0, 2.5]), min_size=rows, max_size=rows)
+    y_true = data.draw(st.sampled_from([np.array(codes), one_hot, 0.5 * one_hot + 0.5 * np.eye(columns)[codes]]))
+    options = taken(metric, options) | {"labels": range(columns), "sample_weight": data.draw(of_rows)}
+    if data.draw(st.booleans()):
+        options["class_weight"] = data.draw(of_classes)
+    if columns == 2 and data.draw(st.booleans()):
+        outputs = outputs[:, 1]
+    check_number(metric, y_true, outputs.astype(dtype), options)
+
+
+LABEL_OPTIONS = st.fixed_dictionaries(
+    {},
+    optional={
+        "average": st.sampled_from(["micro", "macro", "samples", None, "x", 1]),
+        "pos_weight": st.one_of(odd_arrays(), st.sampled_from([2, 0, "a", [], [1.0, 2.0], None])),
+        "sample_weight": st.one_of(odd_arrays(), st.sampled_from([2, 0, "a", [], [1.0, 2.0]])),
+        "label_smoothing": st.sampled_from([0.0, 0.1, 1, nan, "a", None, True]),
+        "from_logits": st.sampled_from([False, True, 1, None]),
+        "reduction": st.sampled_from(["mean", "sum", "none", None, "x"]),
+        "base": st.sampled_from([None, 2, 1, -1, nan, "e", [2]]),
+        "eps": st.sampled_from(["auto", 0, 1e-3, 0.5, nan, None, "x"]),
+    },
+)
+
+
+def check_labels_answer(y_true, y_proba, options):
+    """An error of ours, or a number, a number for each label, nan only where none is known, or one for each entry."""
+    result, error = outcome(lambda: multilabel_cross_entropy_loss(y_true, y_proba, **options))
+    if error is not None:
+        raised_in = traceback.extract_tb(error.__traceback__)[-1].filename
+        assert raised_in.startswith(PACKAGE), f"raised by others: {error!r}"
+        return
+    n, n_labels = np.shape(y_true)
+    if options.get("reduction", "mean") == "none":
+        assert result.shape == (n, n_labels)
+    elif options.get("average", "micro") is None:
+        assert result.shape == (n_labels,)
+        known = ~np.isnan(np.asarray(y_true, dtype=float))
+        weights = np.broadcast_to(options.get("sample_weight", 1), n)
+        result = result[(known * np.asarray(weights, dtype=float)[:, None]).sum(axis=0) > 0]
+    else:
+        assert type(result) is float
+    assert not np.isnan(result).any()
+    assert np.min(result) >= 0 or options.get("base") is not None
+
+
+@hunt
+@given(
+    y_true=odd_arrays(),
+    y_proba=st.one_of(odd_arrays(), st.lists(odd_arrays(), max_size=3)),
+    container=CONTAINERS,
+    options=LABEL_OPTIONS,
+)
+def test_odd_input_of_several_labels(y_true, y_proba, container, options):
+    """Anything for everything, lists of anything among it."""
+    y_proba = [container(p) for p in y_proba] if isinstance(y_proba, list) else container(y_proba)
+    check_labels_answer(container(y_true), y_proba, options)
+
+
+@hunt
+@given(
+    data=st.data(),
+    shape=st.tuples(st.integers(1, 4), st.integers(1, 3)),
+    options=st.fixed_dictionaries(
+        {
+            "average": st.sampled_from(["micro", "macro", "samples", None]),
+            "eps": st.sampled_from(["auto", 0, 1e-3]),
+            "reduction": st.sampled_from(["mean", "sum", "none"]),
+            "label_smoothing": st.sampled_from([0.0, 0.1]),
+            "pos_weight": st.sampled_from([None, 0, 2.5]),
+            "from_logits": st.booleans(),
+        }
+    ),
+    dtype=st.sampled_from(["f8", "f4"]),
+    listed=st.booleans(),
+)
+def test_extreme_but_valid_input_of_several_labels_never_gives_nan(data, shape, options, dtype, listed):
+    """Certain probabilities, far logits, unknown labels, weights of 0: inf where it is true, never nan."""
+
+    def draw(values, shape):
+        return data.draw(hnp.arrays("f8", shape, elements=st.sampled_from(values)))
+
+    y_true = draw([0.0, 1.0, 0.5, nan], shape) if data.draw(st.booleans()) else draw([0.0, 1.0], shape).astype(int)
+    outputs = draw([0.0, 700.0, -inf, 1e30, -1e30, 3.0] if options["from_logits"] else [0.0, 1.0, 0.25], shape)
+    outputs = outputs.astype(dtype)
+    if listed and not options["from_logits"]:
+        outputs = [np.column_stack([1 - p, p]) for p in outputs.T]
+    check_labels_answer(y_true, outputs, options | {"sample_weight": draw([0.0, 1.0, 2.5], shape[0])})

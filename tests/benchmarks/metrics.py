@@ -166,8 +166,8 @@ def variants(n: int, k: int, dtype: Any) -> Iterator[Comparison]:
 
 def measures(n: int, k: int, dtype: Any) -> Iterator[Comparison]:
     """Entropy and divergence of each row."""
-    p, q = (data(n, k, dtype)[2] for _ in range(2))
-    q = np.ascontiguousarray(q[::-1])
+    p = data(n, k, dtype)[2]
+    q = np.ascontiguousarray(p[::-1])
     peer = "scipy.stats.entropy"
     yield Comparison(f"entropy, {describe(p)}", peer, 4, lambda: skce.entropy(p), lambda: stats.entropy(p, axis=1))
     yield Comparison(
@@ -224,7 +224,7 @@ def describe(array: np.ndarray) -> str:
     return f"{'x'.join([n, *map(str, array.shape[1:])])} {array.dtype}"
 
 
-def calls(n: int, k: int) -> dict[str, Callable[[], Any]]:
+def every_metric(n: int, k: int) -> dict[str, Callable[[], Any]]:
     """Every metric and measure on n rows of k columns."""
     y, z, p = data(n, k, np.float64)
     q, n_hot, weights = np.ascontiguousarray(p[::-1]), (z > 1).astype(int), np.linspace(0.5, 2, n)
@@ -271,14 +271,13 @@ def peak_mb(function: Callable[[], Any]) -> float:
 def main(quick=False):
     """Print the comparisons and the memory; call it with one thread for BLAS."""
     scale, seconds_each = (20, 0.2) if quick else (1, 4.0)
-    versions = f"PyTorch {torch_version()}"
-    print(f"1. Time, one thread; {versions}")
+    print(f"1. Time, one thread; PyTorch {torch_version()}")
     for dtype in (np.float64, np.float32):
         columns = ["workload", "peer", "ours, ms", "peer, ms", "ratio", "aim", "met", "difference"]
         print_table(columns, [c.cells(seconds_each) for c in comparisons(dtype, scale)])
     n = SHAPES[1][0] // scale
     limit = LIMIT_MB + 8e-6 * n
-    peaks = {name: peak_mb(call) for name, call in calls(n, SHAPES[1][1]).items()}
+    peaks = {name: peak_mb(call) for name, call in every_metric(n, SHAPES[1][1]).items()}
     print(f"2. Peak memory at {n:.0e} x {SHAPES[1][1]}, float64 ({80e-6 * n:.0f} MB), beyond the inputs")
     print_table(
         ["metric", "MB", f"below {limit:.0f}"],
