@@ -110,7 +110,7 @@ class Case:
         plain = type(loss)(label_smoothing=loss.label_smoothing)
         k = self.n_columns
 
-        def entropies(targets: NDArray[Any]) -> NDArray[Any]:
+        def entropies(targets: Any) -> Any:
             return loss.block_score(targets, plain.smoothed(targets, k), 0.0) / self.log_base
 
         targets = self.targets if self.targets.dtype.kind == "f" else np.arange(k)
@@ -231,7 +231,7 @@ def _checked(
     validation.check_option("reduction", reduction, validation.REDUCTIONS)
     validation.check_flag("from_logits", from_logits)
     weights = validation.check_sample_weight(sample_weight, len(outputs))
-    if targets.dtype.kind != "f" and targets.min() < 0:  # labels to ignore
+    if handle_unknown == "ignore" and targets.dtype.kind != "f" and targets.min() < 0:
         unknown = targets == _targets.UNKNOWN
         targets[unknown] = 0
         weights = validation.check_some_known(np.where(unknown, 0.0, 1.0 if weights is None else weights))

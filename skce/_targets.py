@@ -85,26 +85,36 @@ def _hashed_classes(y: np.ndarray) -> tuple[np.ndarray, np.ndarray] | None:
 
     Every label is compared with the class that its hash stands for; None if two classes have the same hash.
     """
-    width = -(-y.itemsize // 8) * 8
-    if width != y.itemsize:
-        y = y.astype(f"{y.dtype.kind}{width // (4 if y.dtype.kind == 'U' else 1)}")
-    words = np.ascontiguousarray(y).view(np.uint64).reshape(len(y), -1)
-    multipliers = np.random.RandomState(0).randint(2**62, size=words.shape[1], dtype=np.uint64) * 2 + 1
-    total = words[:, 0] * multipliers[0]
-    for j in range(1, words.shape[1]):
-        total += words[:, j] * multipliers[j]
-    hashes = (total >> np.uint64(48)).astype(np.uint16)
-    del total
+    n_words = _words(y[:1]).shape[1]
+    multipliers = np.array(np.random.RandomState(0).randint(2**62, size=n_words)).astype(np.uint64) * 2 + 1
+    hashes = np.empty(len(y), dtype=np.uint16)
+    for rows in _slices(len(y)):
+        words = _words(y[rows])
+        total = words[:, 0] * multipliers[0]
+        for j in range(1, words.shape[1]):
+            total += words[:, j] * multipliers[j]
+        hashes[rows] = total >> np.uint64(48)
     table = np.full(1 << 16, -1)
     table[hashes] = np.arange(len(y))
     present = np.flatnonzero(table >= 0)
     order = np.argsort(y[table[present]])
-    rows = table[present[order]]
-    table[present[order]] = np.arange(len(rows))
+    first = table[present[order]]
+    table[present[order]] = np.arange(len(first))
     codes = table[hashes]
-    if not all((words[rows, j][codes] == words[:, j]).all() for j in range(words.shape[1])):
-        return None
-    return y[rows], codes
+    known = _words(y[first])
+    for rows in _slices(len(y)):
+        words = _words(y[rows])
+        if not all((known[:, j][codes[rows]] == words[:, j]).all() for j in range(words.shape[1])):
+            return None
+    return y[first], codes
+
+
+def _words(y: np.ndarray) -> np.ndarray:
+    """The bits of strings of fixed width as integers, (n, words); zeros fill the last word."""
+    width = -(-y.itemsize // 8) * 8
+    if width != y.itemsize:
+        y = y.astype(f"{y.dtype.kind}{width // (4 if y.dtype.kind == 'U' else 1)}")
+    return np.ascontiguousarray(y).view(np.uint64).reshape(len(y), -1)
 
 
 def _look_up(y: np.ndarray, classes: np.ndarray, low: int, high: int) -> np.ndarray:

@@ -197,11 +197,10 @@ class CrossEntropyClassifier(ClassifierMixin, BaseEstimator):
         )
         total = totals.sum() if class_weight is None else totals @ class_weight
         two = len(classes) == 2
-        fields: dict[str, Any] = {"label_smoothing": self.label_smoothing, "class_weight": class_weight}
-        if self.gamma:
-            loss = LOSSES["sigmoid_focal" if two else "softmax_focal"](**fields, gamma=self.gamma)
-        else:
-            loss = LOSSES["sigmoid_cross_entropy" if two else "softmax_cross_entropy"](**fields)
+        name = ("sigmoid_focal", "softmax_focal") if self.gamma else ("sigmoid_cross_entropy", "softmax_cross_entropy")
+        focus = {"gamma": self.gamma} if self.gamma else {}
+        kind: Any = LOSSES[name[0] if two else name[1]]
+        loss = kind(label_smoothing=self.label_smoothing, class_weight=class_weight, **focus)
         return Objective(
             loss,
             X,

@@ -175,7 +175,7 @@ def _measure(
     shape = np.moveaxis(arrays[0], axis, -1).shape
     rows = [np.moveaxis(a, axis, -1).reshape(-1, shape[-1]) for a in arrays]
 
-    def checked(*blocks: NDArray[Any]) -> NDArray[Any]:
+    def checked(*blocks: Any) -> Any:
         for name, block, whole in zip(distributions, blocks, rows, strict=True):
             if not kernels.are_distributions(block, validation.SUM_TOLERANCE):
                 validation.check_probabilities(whole, name)

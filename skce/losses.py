@@ -168,12 +168,8 @@ class Loss(ABC):
 
     def unchecked_score(self, targets: NDArray[Any], proba: NDArray[Any], eps: float) -> NDArray[Any]:
         """`score` of targets and probabilities whose shapes and types were checked; their values are checked here."""
-
-        def checked(p: NDArray[Any], y: NDArray[Any]) -> NDArray[Any]:
-            self.check_block(p, proba)
-            return self.block_score(y, p, eps)
-
-        return _rows(proba, targets).map(checked, np.empty(len(proba), dtype=proba.dtype))
+        out = np.empty(len(proba), dtype=proba.dtype)
+        return _rows(proba, targets).map(lambda p, y: self._checked_score(y, p, eps, proba), out)
 
     def check_block(self, block: NDArray[Any], proba: NDArray[Any]) -> None:
         """Raise if a block of `proba`, while it is in cache, turns out not to hold probabilities."""
@@ -211,6 +207,12 @@ class Loss(ABC):
     @abstractmethod
     def log_proba(self, logits: NDArray[Any]) -> NDArray[Any]:
         """Logarithms of the probabilities of logits, not through the probabilities."""
+
+    def _checked_score(
+        self, targets: NDArray[Any], block: NDArray[Any], eps: float, whole: NDArray[Any]
+    ) -> NDArray[Any]:
+        self.check_block(block, whole)
+        return self.block_score(targets, block, eps)
 
     def _check(self, targets: ArrayLike, outputs: ArrayLike, name: str = "logits") -> tuple[Any, Any]:
         y, z = validation.check_loss_input(targets, outputs, name, one_question_a_column=self.one_question_a_column)
@@ -269,8 +271,8 @@ class SoftmaxLoss(Loss):
         logs = special.log_softmax(logits, axis=1)
         best = logits.argmax(axis=1)
         with np.errstate(all="ignore"):
-            label, others, _ = kernels.softmax_of_codes(logits, best, np.empty_like(logits))
-        logs[np.arange(len(logs)), best] = -np.log1p(others / label)  # where log_softmax rounds to 0
+            label, others, _, flat = kernels.softmax_of_codes(logits, best, np.empty_like(logits))
+        logs.reshape(-1)[flat] = -np.log1p(others / label)  # where log_softmax rounds to 0
         return logs
 
     def mass(self, targets: NDArray[Any], outputs: NDArray[Any]) -> NDArray[Any]:
@@ -321,7 +323,7 @@ class _SoftmaxEntropy(SoftmaxLoss):
         """A code is gathered, never one-hot encoded; what smoothing spreads over all classes needs one product more."""
         own, spread = self._code_mass(codes, logits)
         moderate = self.focus > 0 or spread is not None
-        label, others, shift = kernels.softmax_of_codes(logits, codes, e, moderate)
+        label, others, shift, flat = kernels.softmax_of_codes(logits, codes, e, moderate)
         sums = label + others
         values = kernels.negative_log(logits, codes, label, others, shift)
         slope = own
@@ -337,7 +339,7 @@ class _SoftmaxEntropy(SoftmaxLoss):
             scale = (slope if spread is None else slope + spread.sum()) / sums
             kernels.scale_rows(e, scale)
             at_label = -others * scale if spread is None else label * scale - slope
-            e.reshape(-1)[kernels.positions(codes, logits.shape[1])] = at_label
+            e.reshape(-1)[flat] = at_label
             if spread is not None:
                 e -= spread
         return values
@@ -351,9 +353,10 @@ class _SoftmaxEntropy(SoftmaxLoss):
         return super().total_mass(targets, logits)
 
     def block_score(self, targets: NDArray[Any], proba: NDArray[Any], eps: float) -> NDArray[Any]:
-        if targets.ndim == 1 and not self.label_smoothing:
-            own = self._code_mass(targets, proba)[0]
-            return 0 - _weighted_log(own, kernels.gather(proba, targets), eps, self.focus)
+        if targets.ndim == 1 and not (self.focus and self.label_smoothing):
+            own, spread = self._code_mass(targets, proba)
+            values = 0 - _weighted_log(own, kernels.gather(proba, targets), eps, self.focus)
+            return values if spread is None else values + kernels.spread_minus_log(proba.clip(eps, 1 - eps), spread)
         return 0 - kernels.row_sums(_weighted_log(self.mass(targets, proba), proba, eps, self.focus))
 
 
@@ -610,7 +613,7 @@ def _column(targets: NDArray[Any], logits: NDArray[Any]) -> NDArray[Any]:
 
 def _weighted_log(mass: NDArray[Any], p: NDArray[Any], eps: float, gamma: float) -> NDArray[Any]:
     """mass * (1 - p)^gamma * log p of clipped p, 0 where the mass is."""
-    p = np.clip(p, eps, 1 - eps)
+    p = p.clip(eps, 1 - eps)
     if gamma:
         mass = mass * (1 - p) ** gamma
     if eps == 0:

@@ -230,7 +230,7 @@ def multilabel_cross_entropy_loss(
     answers = None if pos_weight is None else validation.check_pos_weight(pos_weight, outputs.shape[1])
     loss = SigmoidCrossEntropy(label_smoothing=label_smoothing, class_weight=answers)
 
-    def entries(outputs: NDArray[Any], targets: NDArray[Any]) -> NDArray[Any]:
+    def entries(outputs: Any, targets: Any) -> Any:
         if from_logits:
             return validation.check_logit_losses(loss.block_elements(targets, outputs), outputs)
         loss.check_block(outputs, whole)

@@ -344,7 +344,7 @@ MISTAKES = {
     "labels' shape": (mlce(TOPICS[:1]), ValueError, r"same shape \(n, L\), got \(1, 3\) and \(2, 3\)"),
     "labels in one axis": (mlce([1, 0], [0.5, 0.5]), ValueError, r"shape \(n, L\), got \(2,\) and \(2,\)"),
     "labels empty": (mlce(np.empty((0, 3)), np.empty((0, 3))), ValueError, r"y_proba is empty"),
-    "labels as text": (mlce(TOPICS.astype(str)), ValueError, r"y_true must hold numbers"),
+    "labels as text": (mlce(np.array([["a", "b", "c"]] * 2)), ValueError, r"y_true must hold numbers"),
     "labels sparse": (mlce(sparse.csr_array(TOPICS)), TypeError, r"y_true must be dense.*toarray\(\)"),
     "labels ragged": (mlce([[1, 0, 1], [1]]), ValueError, r"y_true must be an array, got rows of different lengths"),
     "a count instead of an indicator": (mlce(TOPICS * 2), ValueError, r"y_true must .*\[0, 1\].*row 0 has 2"),
