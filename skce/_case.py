@@ -64,16 +64,18 @@ class Case:
 
     def values(self, loss: Loss, class_weights: NDArray[Any] | None) -> NDArray[Any]:
         """Loss of each row."""
-        unknown = None if len(self.classes) == self.n_columns else self.targets >= self.n_columns
-        targets = self.targets if unknown is None else np.where(unknown, 0, self.targets)
+        rows = () if len(self.classes) == self.n_columns else np.flatnonzero(self.targets >= self.n_columns)
+        unknown = self.targets[rows] if len(rows) else None
+        if unknown is not None:  # for a moment any class that has a column will do
+            self.targets[rows] = 0
         if self.from_logits:
-            values = loss.unchecked_value(targets, self.outputs)
+            values = loss.unchecked_value(self.targets, self.outputs)
         else:
-            values = loss.unchecked_score(targets, self.outputs, self.eps)
+            values = loss.unchecked_score(self.targets, self.outputs, self.eps)
         if unknown is not None:
-            values[unknown] = -np.log(self.eps) if self.eps else np.inf
-            if class_weights is not None:
-                values[unknown] *= class_weights[self.targets[unknown]]
+            self.targets[rows] = unknown
+            worst = -np.log(self.eps) if self.eps else np.inf
+            values[rows] = worst if class_weights is None else worst * class_weights[unknown]
         if self.log_base != 1:
             values /= self.log_base
         return values

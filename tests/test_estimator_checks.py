@@ -3,11 +3,15 @@
 import pytest
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
-from skce import CrossEntropyClassifier
+from skce import CrossEntropyClassifier, CrossEntropyClassifierCV
 from skce.solvers import SOLVERS
 
 
-@parametrize_with_checks([CrossEntropyClassifier(solver=solver) for solver in sorted(SOLVERS)])
+ESTIMATORS = [CrossEntropyClassifier(solver=solver) for solver in sorted(SOLVERS)]
+ESTIMATORS += [CrossEntropyClassifierCV(alphas=3, cv=3), CrossEntropyClassifierCV(alphas=3, cv=3, scoring="accuracy")]
+
+
+@parametrize_with_checks(ESTIMATORS)
 @pytest.mark.filterwarnings("ignore:'gradient_descent' stopped")  # the checks' tables are not scaled, and it says so
 def test_scikit_learn_check(estimator, check):
     """An estimator does what every tool of scikit-learn relies on."""

@@ -17,13 +17,8 @@ MB = 1_000_000
 BLOCKS = 5
 """MB that blocks of rows may take: they are of 1 MiB, with as much for what is made from them."""
 
-DENSE = {
-    "narrow": (150_000, 50, 3),
-    "two classes": (150_000, 50, 2),
-    "wide": (40_000, 200, 10),
-    "wider": (16_000, 400, 10),
-}
-SPARSE = {"narrow": (150_000, 100, 3, 0.3), "wide": (100_000, 1000, 5, 0.02)}
+DENSE = {"narrow": (100_000, 50, 3), "two classes": (100_000, 50, 2), "wide": (30_000, 200, 10)}
+SPARSE = {"narrow": (80_000, 100, 3, 0.3), "wide": (100_000, 1000, 5, 0.02)}
 dtypes = pytest.mark.parametrize("dtype", [np.float64, np.float32])
 orders = pytest.mark.parametrize("order", ["C", "F"])
 weightings = pytest.mark.parametrize("weighted", [False, True], ids=["", "weighted"])
@@ -93,7 +88,7 @@ def test_the_measure_sees_a_copy(size):
 def test_fit_does_not_copy_x(size, dtype, order, weighted):
     """Float64 and float32, C and Fortran order, with weights and without."""
     X, y, s = dense(size, dtype, order)
-    model = CrossEntropyClassifier(alpha=1e-3)
+    model = CrossEntropyClassifier(alpha=1e-3, tol=1e-3)
     assert peak(model.fit, X, y, s if weighted else None) < limit(X, DENSE[size][2])
 
 
@@ -103,7 +98,7 @@ def test_fit_does_not_copy_x(size, dtype, order, weighted):
 def test_fit_does_not_copy_a_sparse_x(size, dtype, weighted):
     """CSR: the same bound, of the memory of its entries."""
     X, y, s = csr(size, dtype)
-    model = CrossEntropyClassifier(alpha=1e-3)
+    model = CrossEntropyClassifier(alpha=1e-3, tol=1e-3)
     assert peak(model.fit, X, y, s if weighted else None) < limit(X, SPARSE[size][2], full=X.shape[1] <= 500)
 
 
@@ -130,7 +125,7 @@ def test_fit_holds_nothing_of_x():
         tracemalloc.stop()
 
 
-@pytest.mark.parametrize("size", DENSE)
+@pytest.mark.parametrize("size", ["narrow", "two classes"])
 @pytest.mark.parametrize("method", ["predict", "predict_proba", "predict_log_proba", "decision_function"])
 @dtypes
 @orders

@@ -15,10 +15,10 @@ from skce import _rows as rows
 from skce._rows import blas_threads, single_blas_thread
 
 LARGE = {  # (n, d, k): where threads pay, by many features, many classes, one sigmoid, and wide blocks of few rows
-    "features": (20_000, 100, 10),
+    "features": (17_000, 100, 10),
     "classes": (6_000, 30, 100),
-    "sigmoid": (100_000, 170, 2),
-    "wide": (3_000, 600, 12),
+    "sigmoid": (50_000, 340, 2),
+    "wide": (5_000, 340, 12),
 }
 SMALL = {"few rows": (2_000, 20, 3), "few columns": (400_000, 15, 3)}
 large = pytest.mark.parametrize("size", LARGE)
@@ -138,7 +138,7 @@ def test_fits_have_the_same_bits(size, dtype, monkeypatch):
             with threadpool_limits(blas, user_api="blas"), monkeypatch.context() as patch:
                 patch.setattr(objectives, "blas_threads", lambda n_threads=n_threads: n_threads)
                 sizes = pools(patch)
-                fits.append(CrossEntropyClassifier(alpha=1e-3, tol=1e-5).fit(X, y, s))
+                fits.append(CrossEntropyClassifier(alpha=1e-3, tol=1e-3).fit(X, y, s))
                 assert set(sizes) == ({n_threads} if n_threads > 1 else set())
     for other in fits[1:]:
         assert_array_equal(other.coef_, fits[0].coef_)
