@@ -88,7 +88,8 @@ class Case:
             values = values * self.weights.astype(values.dtype if self.reduction == "none" else np.float64, copy=False)
         if self.reduction == "none":
             return values
-        total = float(values.sum(dtype=np.float64))
+        with np.errstate(over="ignore"):
+            total = float(values.sum(dtype=np.float64))
         return total if self.reduction == "sum" else total / self.total_mass(class_weights)
 
     def total_mass(self, class_weights: NDArray[Any] | None) -> float:
@@ -102,7 +103,8 @@ class Case:
         targets, weights = self.targets, self.weights
         if targets.dtype.kind != "f":
             return np.bincount(targets, weights, minlength=len(self.classes)).astype(np.float64)
-        sums = targets.sum(axis=0, dtype=np.float64) if weights is None else weights @ targets
+        rows = Rows(targets, weights, block_rows=kernels.block_rows(len(self.classes)))
+        (sums,) = rows.sum(lambda y, s: (y.sum(axis=0, dtype=np.float64) if s is None else s @ y,))
         if targets.ndim == 2:
             return sums
         return np.array([(len(targets) if weights is None else weights.sum()) - sums, sums])

@@ -103,7 +103,7 @@ def check_floats(name: str, array: Any) -> np.ndarray:
     if sparse.issparse(array):
         raise TypeError(f"{name} must be dense, got a sparse matrix; convert it with .toarray().")
     try:
-        array = np.asarray(array.to_numpy() if hasattr(array, "to_numpy") else array)
+        array = np.asarray(_to_numpy(array) if hasattr(array, "to_numpy") else array)
     except ValueError:
         raise ValueError(f"{name} must be an array, got rows of different lengths.") from None
     if array.dtype.kind == "c":
@@ -112,6 +112,15 @@ def check_floats(name: str, array: Any) -> np.ndarray:
         return np.asarray(array, dtype=np.float32 if array.dtype in (np.float32, np.float16) else np.float64)
     except (TypeError, ValueError) as error:
         raise ValueError(f"{name} must hold numbers, got an array of dtype {array.dtype}.") from error
+
+
+def _to_numpy(container: Any) -> np.ndarray:
+    """A Series or DataFrame of pandas or polars as an array, nan for pandas' NA."""
+    array = np.asarray(container.to_numpy())
+    if array.dtype == object:
+        with contextlib.suppress(TypeError, ValueError):
+            return container.to_numpy(dtype=np.float64, na_value=np.nan)
+    return array
 
 
 def check_not_empty(name: str, array: np.ndarray) -> None:
@@ -210,7 +219,7 @@ def explain_logits(z: np.ndarray) -> None:
 
 def check_logit_losses(losses: np.ndarray, logits: np.ndarray) -> np.ndarray:
     """Losses of a block of logits, unless one of those was nan or +inf."""
-    if np.isnan(losses).any() or logits.max() == np.inf:
+    if np.isnan(losses).any() or not logits.max() < np.inf:
         explain_logits(logits)
     return losses
 
@@ -404,22 +413,47 @@ def has_columns(y_true: Any) -> bool:
     return len(shape) == 2 and shape[1] > 1
 
 
-def check_multilabel(y_true: Any, y_proba: Any) -> tuple[np.ndarray, np.ndarray]:
-    """0/1 codes, or floats with nan for unknown, and outputs, both (n, L)."""
-    if isinstance(y_proba, list) and len(y_proba) and all(np.ndim(p) == 2 for p in y_proba):
-        for label, p in enumerate(y_proba):
-            if p.shape[1] != 2:
-                raise ValueError(f"y_proba must have two columns for each label, got {p.shape} for label {label}.")
-        y_proba = np.column_stack([p[:, 1] for p in y_proba])
+def check_multilabel(y_true: Any, y_proba: Any, from_logits: bool) -> tuple[np.ndarray, np.ndarray]:
+    """0/1 answers of any dtype, or floats with nan for unknown, and probabilities or logits of yes, both (n, L)."""
     names, columns = column_names(y_true), column_names(y_proba)
-    outputs = check_floats("y_proba", y_proba)
+    if isinstance(y_proba, (list, tuple)) and len(y_proba) and all(np.ndim(p) == 2 for p in y_proba):
+        outputs = np.column_stack(_yes_columns(y_proba, from_logits))
+    else:
+        outputs = check_floats("y_proba", y_proba)
     y_true = check_floats("y_true", y_true) if _kind(y_true) != "int" else np.asarray(y_true)
     if y_true.ndim != 2 or y_true.shape != outputs.shape:
         raise ValueError(f"y_true and y_proba must have the same shape (n, L), got {y_true.shape} and {outputs.shape}.")
     check_not_empty("y_proba", outputs)
     if names is not None and columns is not None:
-        y_true = y_true[:, match_columns(names, columns, "y_true")]
-    return check_target_values(y_true, outputs, 2), outputs
+        places = match_columns(check_classes(names), check_classes(columns), "y_true")
+        y_true = y_true if np.array_equal(places, np.arange(len(places))) else y_true[:, places]
+    if np.fmin.reduce(y_true, axis=None) < 0 or np.fmax.reduce(y_true, axis=None) > 1:
+        bad = (y_true < 0) | (y_true > 1)
+        row = int(np.argwhere(bad)[0][0])
+        raise ValueError(f"y_true must be in [0, 1], or nan where unknown: row {row} has {y_true[bad][0]:g}.")
+    return y_true, outputs
+
+
+def _yes_columns(y_proba: Any, from_logits: bool) -> list[np.ndarray]:
+    """Probability (n,) of yes for each label, or its logit, from those of no and yes."""
+    columns = []
+    for label, answers in enumerate(y_proba):
+        p = check_floats("y_proba", answers)
+        if p.ndim != 2 or p.shape[1] != 2:
+            raise ValueError(f"y_proba must have two columns for each label, got {p.shape} for label {label}.")
+        if len(p) != len(y_proba[0]):
+            raise ValueError(
+                f"y_proba must have {len(y_proba[0])} rows for each label, got {len(p)} for label {label}."
+            )
+        if from_logits:
+            with np.errstate(invalid="ignore"):
+                columns.append(
+                    np.nan_to_num(p[:, 1] - p[:, 0], nan=np.nan, posinf=np.finfo(p.dtype).max, neginf=-np.inf)
+                )
+        else:
+            check_probabilities(p)
+            columns.append(p[:, 1])
+    return columns
 
 
 def check_pos_weight(pos_weight: Any, n_labels: int) -> tuple[np.ndarray, np.ndarray]:
@@ -428,7 +462,7 @@ def check_pos_weight(pos_weight: Any, n_labels: int) -> tuple[np.ndarray, np.nda
     if weights.ndim > 1 or weights.shape not in ((), (1,), (n_labels,)):
         raise ValueError(f"pos_weight must be a number or have shape ({n_labels},), got {weights.shape}.")
     if not (np.isfinite(weights).all() and weights.min() >= 0):
-        raise ValueError(f"pos_weight must be finite and not negative, got {pos_weight!r}.")
+        raise ValueError(f"pos_weight must be finite and not negative, got {weights.min():g} to {weights.max():g}.")
     return np.ones(n_labels), np.broadcast_to(weights, (n_labels,))
 
 
@@ -557,6 +591,20 @@ def _listed(values: list, most: int = 10) -> str:
     """Values for a message, the first few of many."""
     shown = ", ".join(repr(v) for v in values[:most])
     return f"[{shown}, ... ({len(values)} in all)]" if len(values) > most else f"[{shown}]"
+
+
+def check_answers(values: Any) -> None:
+    """The classes of one label of several: no and yes, 0 and 1."""
+    if not set(np.asarray(values).tolist()) <= {0, 1}:
+        raise ValueError(f"Several labels must each have the classes 0 and 1, got {_listed(list(values))}.")
+
+
+def check_method_of_labels(method: str) -> None:
+    """A method whose answer is a probability or a logit of each label."""
+    if method == "predict_log_proba":
+        raise ValueError(
+            "predict_log_proba of several labels lacks those of no: use predict_proba or decision_function."
+        )
 
 
 # --- estimators -------------------------------------------------------------------------------------------------------

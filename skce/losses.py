@@ -120,7 +120,8 @@ class Loss(ABC):
         """`value` and `gradient` in one pass, for little more than the price of one."""
         y, z = self._check(targets, logits)
         gradient = np.empty(z.shape, dtype=z.dtype)
-        values = _rows(z, y, gradient).map(lambda z, y, g: self.block(y, z, g), np.empty(len(z), dtype=z.dtype))
+        out = np.empty(len(z), dtype=z.dtype)
+        values = self._rows(z, y, gradient).map(lambda z, y, g: self.block(y, z, g), out)
         self._explain(z, values)
         return values, gradient
 
@@ -162,14 +163,15 @@ class Loss(ABC):
 
     def unchecked_value(self, targets: NDArray[Any], logits: NDArray[Any]) -> NDArray[Any]:
         """`value` of targets and logits whose shapes and types were checked; their values are checked here."""
-        values = _rows(logits, targets).map(lambda z, y: self.block(y, z), np.empty(len(logits), dtype=logits.dtype))
+        out = np.empty(len(logits), dtype=logits.dtype)
+        values = self._rows(logits, targets).map(lambda z, y: self.block(y, z), out)
         self._explain(logits, values)
         return values
 
     def unchecked_score(self, targets: NDArray[Any], proba: NDArray[Any], eps: float) -> NDArray[Any]:
         """`score` of targets and probabilities whose shapes and types were checked; their values are checked here."""
         out = np.empty(len(proba), dtype=proba.dtype)
-        return _rows(proba, targets).map(lambda p, y: self._checked_score(y, p, eps, proba), out)
+        return self._rows(proba, targets).map(lambda p, y: self._checked_score(y, p, eps, proba), out)
 
     def check_block(self, block: NDArray[Any], proba: NDArray[Any]) -> None:
         """Raise if a block of `proba`, while it is in cache, turns out not to hold probabilities."""
@@ -219,15 +221,15 @@ class Loss(ABC):
         validation.check_class_count(self.class_weight, z.shape[-1], self.one_question_a_column)
         return y, z
 
+    def _rows(self, outputs: NDArray[Any], *others: Any) -> Rows:
+        width = outputs.shape[1] if outputs.ndim == 2 else 1
+        scratch = 2 if self.one_question_a_column else 1  # the kernels of questions hold more arrays at a time
+        return Rows(outputs, *others, block_rows=kernels.block_rows(scratch * width, outputs.itemsize))
+
     def _explain(self, logits: NDArray[Any], values: NDArray[Any]) -> None:
         """The kernels turn a forbidden logit into nan: only then look for it."""
         if np.isnan(values).any() or (self.one_question_a_column and not logits.max() < np.inf):
             validation.explain_logits(logits)
-
-
-def _rows(outputs: NDArray[Any], *others: Any) -> Rows:
-    width = outputs.shape[1] if outputs.ndim == 2 else 1
-    return Rows(outputs, *others, block_rows=kernels.block_rows(width, outputs.itemsize))
 
 
 class SoftmaxLoss(Loss):

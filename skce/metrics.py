@@ -224,7 +224,7 @@ def multilabel_cross_entropy_loss(
         validation.check_option("average", average, validation.AVERAGES)
     validation.check_flag("from_logits", from_logits)
     log_base = validation.check_base(base)
-    targets, outputs = validation.check_multilabel(y_true, y_proba)
+    targets, outputs = validation.check_multilabel(y_true, y_proba, from_logits)
     least = validation.check_eps(eps, outputs.dtype)
     weights = validation.check_sample_weight(sample_weight, len(outputs))
     answers = None if pos_weight is None else validation.check_pos_weight(pos_weight, outputs.shape[1])
@@ -237,11 +237,9 @@ def multilabel_cross_entropy_loss(
         return loss.block_score_elements(targets, outputs, least)
 
     whole = outputs
-    rows = Rows(outputs, targets, weights, block_rows=kernels.block_rows(outputs.shape[1], outputs.itemsize))
+    rows = Rows(outputs, targets, weights, block_rows=kernels.block_rows(2 * outputs.shape[1], outputs.itemsize))
     if reduction == "none":
-        return rows.map(
-            lambda p, y, s: entries(p, y) * (1 if s is None else s[:, None]) / log_base, np.empty_like(outputs)
-        )
+        return rows.map(lambda p, y, s: _weigh(entries(p, y), s) / log_base, np.empty_like(outputs))
     return _average(rows.sum(lambda p, y, s: _label_sums(entries(p, y), y, s)), average, reduction, log_base)
 
 
@@ -461,12 +459,22 @@ def d2_cross_entropy_score(
     value, reference = case.reduce(case.values(loss, weights), weights), case.reference(weights)
     if reference > 0:
         return float(1 - value / reference)
-    return 1.0 if value <= np.finfo(case.outputs.dtype).eps * (1 + 1e-6) else 0.0
+    return 1.0 if value <= -np.log1p(-case.eps) * (1 + 1e-6) else 0.0
+
+
+def _weigh(losses: NDArray[Any], weights: NDArray[Any] | None) -> NDArray[Any]:
+    """Losses (b, L) times the rows' weights, 0 where the weight is."""
+    if weights is None:
+        return losses
+    return np.where(weights[:, None] > 0, losses * weights[:, None], 0)
 
 
 def _label_sums(losses: NDArray[Any], targets: NDArray[Any], weights: NDArray[Any] | None) -> tuple:
     """A block's sums of weighted losses and of weights, by label (L,), and of the rows' means and weights."""
-    weights = np.ones(len(losses)) if weights is None else weights
+    if weights is None:
+        weights = np.ones(len(losses))
+    elif weights.min() == 0:  # inf in a row that does not count must not make a nan
+        losses = np.where(weights[:, None] > 0, losses, 0)
     known = (targets == targets).astype(losses.dtype)
     counts = kernels.row_sums(known)
     means = np.divide(kernels.row_sums(losses), counts, out=np.zeros_like(counts), where=counts > 0)

@@ -64,42 +64,49 @@ class Scorer(validation.BaseScorer):
         makes of it.
         """
         method = validation.check_response_method(estimator, self._response_method)
-        one_label_a_row = np.ndim(y_true) == 1 and classes is not None and np.ndim(classes) == 1
-        if one_label_a_row and len(classes) == 1:
+        exclusive = _one_label_a_row(y_true) and classes is not None and np.ndim(classes) == 1
+        if exclusive and len(classes) == 1:
             return np.full((len(y_true), 1), 0.0 if self._kwargs.get("from_logits") else 1.0)
-        if one_label_a_row and len(classes) > 2:
+        if exclusive and len(classes) > 2:
             return method_caller(estimator, method.__name__, X)
         cache = next(iter(getattr(method_caller, "args", ())), None)
         cache = {} if cache is None else cache
         key = f"{method.__name__}, all columns"
         if key not in cache:
-            cache[key] = response = _as_columns(method(X), classes)
-            if one_label_a_row and isinstance(response, np.ndarray):  # as scikit-learn's own scorers do
+            cache[key] = response = method(X)
+            if exclusive and isinstance(response, np.ndarray):  # as scikit-learn's own scorers do
                 cache.setdefault(method.__name__, response if response.ndim == 1 else response[:, 1])
-        response = cache[key]
-        if np.ndim(response) == 1 and self._is_first(classes):
-            return -response  # one logit, of the second class
-        return response
+        if isinstance(cache[key], list):
+            return self._of_labels(cache[key], classes)
+        if self._score_func is multilabel_cross_entropy_loss:
+            validation.check_method_of_labels(method.__name__)
+        first_is_positive = "pos_label" in self._kwargs and self._kwargs["pos_label"] == classes[0]
+        return -cache[key] if np.ndim(cache[key]) == 1 and first_is_positive else cache[key]
 
-    def _is_first(self, classes: Any) -> bool:
-        """Whether the positive class that was asked for is the estimator's first."""
-        return "pos_label" in self._kwargs and self._kwargs["pos_label"] == classes[0]
+    def _of_labels(self, answers: list, classes: Any) -> Any:
+        """Answers of an estimator label by label: P(1) of each, or pairs of log-probabilities if they are logits.
+
+        A label that was always or never there in training has but one column.
+        """
+        logits = bool(self._kwargs.get("from_logits"))
+        never = -np.inf if logits else 0.0
+        pairs = []
+        for answer, values in zip(answers, classes, strict=True):
+            validation.check_answers(values)
+            pair = np.full((len(answer), 2), never)
+            pair[:, np.asarray(values, dtype=np.intp)] = answer
+            pairs.append(pair)
+        return pairs if logits else np.column_stack([pair[:, 1] for pair in pairs])
 
 
-def _as_columns(response: Any, classes: Any) -> Any:
-    """P(1) of each label, where an estimator answers label by label with those of 0 and 1, or of the one it saw."""
-    if not isinstance(response, list):
-        return response
-    columns = []
-    for proba, values in zip(response, classes, strict=True):
-        one = np.flatnonzero(np.asarray(values) == 1)
-        columns.append(proba[:, one[0]] if len(one) else np.zeros(len(proba)))
-    return np.column_stack(columns)
+def _one_label_a_row(y_true: Any) -> bool:
+    shape = np.shape(y_true)
+    return len(shape) == 1 or (len(shape) == 2 and shape[1] == 1)
 
 
 def _warn_of_unseen(y_true: Any, classes: Any) -> None:
     """One warning where labels were not among the estimator's classes, and so count as predicted with probability 0."""
-    if classes is None or np.ndim(y_true) != 1:
+    if classes is None or not _one_label_a_row(y_true):
         return
     y_true = _targets.as_labels(y_true)
     unseen = _targets.encode(y_true, _targets.as_labels(classes)) == _targets.UNKNOWN

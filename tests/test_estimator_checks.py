@@ -6,7 +6,6 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 from skce import CrossEntropyClassifier, CrossEntropyClassifierCV
 from skce.solvers import SOLVERS
 
-
 ESTIMATORS = [CrossEntropyClassifier(solver=solver) for solver in sorted(SOLVERS)]
 ESTIMATORS += [CrossEntropyClassifierCV(alphas=3, cv=3), CrossEntropyClassifierCV(alphas=3, cv=3, scoring="accuracy")]
 
