@@ -129,14 +129,18 @@ class Hessian:
         X, _, weights = rows.arrays
         self.sparse = sparse.issparse(X)
         self.exact, self.full = cheapest(X.shape[0], shape, self.sparse)
-        size = sample_size(X.shape[1])
-        if self.exact or size >= X.shape[0] // 2:
-            self.sample = rows
-        else:
-            self.sample = rows.take(np.sort(random_state.choice(X.shape[0], size, replace=False)))
+        self.sample = rows if self.exact else self._sample(X, random_state)
         self.floor = np.finfo(X.dtype).eps ** (2 / 3)
         self.weight = X.shape[0] if weights is None else weights.sum(dtype=np.float64)
         self._moments()
+
+    def _sample(self, X: Any, random_state: np.random.RandomState) -> Rows:
+        """The rows that a factored model looks at, in small blocks: it makes copies of them in double precision."""
+        n, d = X.shape
+        size = sample_size(d)
+        index = np.sort(random_state.choice(n, size, replace=False)) if size < n // 2 else None
+        width = 4 * (X.nnz // n + 1) if self.sparse else 2 * d
+        return self.rows.part(index, max(64, kernels.block_rows(width)))
 
     def model(self, coef: np.ndarray, intercept: np.ndarray) -> Model:
         """The chosen model at W and b."""
@@ -274,13 +278,12 @@ def _power_sums(X: Any, weights: np.ndarray | None, center: np.ndarray | None, f
     """Sums of w, w x and w x x^T or its diagonal over a block, in float64, x from the center."""
     if sparse.issparse(X):
         w = np.ones(X.shape[0]) if weights is None else weights.astype(np.float64, copy=False)
-        squares = X.copy()
-        squares.data = squares.data.astype(np.float64) * np.repeat(w, np.diff(X.indptr))
-        first = np.asarray(squares.sum(axis=0)).ravel()
+        scaled = np.repeat(w, np.diff(X.indptr)) * X.data
+        first = np.bincount(X.indices, scaled, minlength=X.shape[1])
         if full:
-            return w.sum(), first, (X.T @ squares).toarray()
-        squares.data *= X.data
-        return w.sum(), first, np.asarray(squares.sum(axis=0)).ravel()
+            weighted = type(X)((scaled, X.indices, X.indptr), shape=X.shape)
+            return w.sum(), first, (X.T @ weighted).toarray()
+        return w.sum(), first, np.bincount(X.indices, scaled * X.data, minlength=X.shape[1])
     features = X.astype(np.float64, copy=False) if center is None else X - center
     scaled = features if weights is None else features * weights[:, None]
     total = float(len(features)) if weights is None else weights.sum(dtype=np.float64)

@@ -7,10 +7,11 @@ depends on the data alone, so the result has the same bits for any number of thr
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
+from threading import Lock
 from typing import Any
 
 import numpy as np
-from threadpoolctl import ThreadpoolController
+import threadpoolctl
 
 SHARDS = 16
 """Sums are made in at most this many parts, whatever the number of threads."""
@@ -29,11 +30,21 @@ class Rows:
         Number of partial sums; each adds its blocks in order, then the shards are added in order.
     n_threads : int
         Threads that work on shards.
+    index : ndarray of int, default=None
+        Rows to take, in this order; they are gathered block by block. None for all.
     """
 
-    def __init__(self, *arrays: Any, block_rows: int, n_shards: int = SHARDS, n_threads: int = 1):
+    def __init__(
+        self,
+        *arrays: Any,
+        block_rows: int,
+        n_shards: int = SHARDS,
+        n_threads: int = 1,
+        index: np.ndarray | None = None,
+    ):
         self.arrays = arrays
-        self.n_rows = next(a.shape[0] for a in arrays if a is not None)
+        self.index = index
+        self.n_rows = next(a.shape[0] for a in arrays if a is not None) if index is None else len(index)
         self.n_threads = n_threads
         self._shards = _cut(self.n_rows, block_rows, n_shards)
 
@@ -56,16 +67,18 @@ class Rows:
         """Blocks in order."""
         return (self._block(start, stop) for shard in self._shards for start, stop in shard)
 
-    def take(self, index: np.ndarray) -> "Rows":
-        """The rows of `index` as new Rows of one block."""
-        arrays = [None if a is None else a[index] for a in self.arrays]
-        return Rows(*arrays, block_rows=len(index))
+    def part(self, index: np.ndarray | None, block_rows: int) -> "Rows":
+        """Some of the rows, or all, in blocks of another size."""
+        return Rows(*self.arrays, block_rows=block_rows, n_threads=self.n_threads, index=index)
 
     def _shard_sum(self, function: Callable[..., tuple], shard: list) -> list:
         with np.errstate(all="ignore"):  # per thread; the kernels look at inf and nan themselves
             return _add(function(*self._block(start, stop)) for start, stop in shard)
 
     def _block(self, start: int, stop: int) -> tuple:
+        if self.index is not None:
+            rows = self.index[start:stop]
+            return tuple(None if a is None else a[rows] for a in self.arrays)
         if start == 0 and stop == self.n_rows:
             return self.arrays
         return tuple(None if a is None else _part(a, start, stop) for a in self.arrays)
@@ -98,15 +111,57 @@ def _add(parts: Any) -> list:
 
 
 @cache
-def _controller() -> ThreadpoolController:
-    return ThreadpoolController()  # looks through the loaded libraries: milliseconds, once a process
+def _controller() -> threadpoolctl.ThreadpoolController:
+    return threadpoolctl.ThreadpoolController()  # looks through the loaded libraries: milliseconds, once a process
+
+
+class _SingleBlasThread:
+    """Holds BLAS to one thread while any fit is under way: the first to enter sets the limit, the last lifts it.
+
+    The limit is one of the whole process, so fits in several threads must share it.
+    """
+
+    def __init__(self) -> None:
+        self._lock = Lock()
+        self._inside = 0
+        self._limit: Any = None
+        self.threads = 1
+        """Threads that BLAS may use outside."""
+
+    def __enter__(self) -> None:
+        with self._lock:
+            if self._inside == 0:
+                self.threads = _blas_limit()
+                self._limit = _controller().limit(limits=1, user_api="blas")
+                _disown_limit()
+            self._inside += 1
+
+    def __exit__(self, *exception: object) -> None:
+        with self._lock:
+            self._inside -= 1
+            if self._inside == 0:
+                self._limit.restore_original_limits()
+                _disown_limit()
+
+    def share(self) -> int:
+        """Threads for one of the fits under way, or for one that is about to begin."""
+        with self._lock:
+            return max(1, self.threads // self._inside) if self._inside else _blas_limit()
+
+
+single_blas_thread = _SingleBlasThread()
+"""Context in which BLAS uses one thread: sums have the same bits on any machine, and threads over shards pay."""
 
 
 def blas_threads() -> int:
-    """Threads that BLAS may use now: the cores, or this process's share of them inside a joblib worker."""
+    """Threads that a fit may use now: as many as BLAS, fewer beside other fits or inside a joblib worker."""
+    return single_blas_thread.share()
+
+
+def _disown_limit() -> None:
+    """Let any thread lift the limit: newer threadpoolctl reserves that to the thread that set it."""
+    getattr(threadpoolctl.OpenBLASController, "clear_controlling_thread", lambda: None)()
+
+
+def _blas_limit() -> int:
     return max((lib["num_threads"] for lib in _controller().info() if lib["user_api"] == "blas"), default=1)
-
-
-def single_blas_thread() -> Any:
-    """Context in which BLAS uses one thread: sums have the same bits on any machine, and threads over shards pay."""
-    return _controller().limit(limits=1, user_api="blas")

@@ -442,9 +442,7 @@ def _yes_columns(y_proba: Any, from_logits: bool) -> list[np.ndarray]:
         if p.ndim != 2 or p.shape[1] != 2:
             raise ValueError(f"y_proba must have two columns for each label, got {p.shape} for label {label}.")
         if len(p) != len(y_proba[0]):
-            raise ValueError(
-                f"y_proba must have {len(y_proba[0])} rows for each label, got {len(p)} for label {label}."
-            )
+            raise ValueError(f"y_proba must have as many rows for label {label} as for 0, got {len(p)}.")
         if from_logits:
             with np.errstate(invalid="ignore"):
                 columns.append(

@@ -149,7 +149,7 @@ class CrossEntropyClassifier(ClassifierMixin, BaseEstimator):
         self._check_parameters()
         validation.check_number("alpha", self.alpha, 0.0)
         X, classes, codes, weights = validation.check_fit(self, X, y, sample_weight)
-        with single_blas_thread():
+        with single_blas_thread:
             objective = self._objective(X, classes, codes, weights, self.alpha)
             result = SOLVERS[self.solver](objective, self._start(objective, classes), **self._solver_options())
         return self._store(classes, objective, result)

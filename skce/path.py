@@ -1,5 +1,7 @@
 """The classifier that chooses its own penalty: a path over alphas in each fold, then a fit to all rows."""
 
+import warnings
+from collections.abc import Iterator, Mapping
 from typing import Any, Self
 
 import numpy as np
@@ -7,6 +9,7 @@ from joblib import Parallel, delayed
 from numpy.typing import ArrayLike, NDArray
 from sklearn.base import clone
 from sklearn.model_selection import check_cv
+from sklearn.utils import check_random_state
 
 from skce import _targets
 from skce import _validation as validation
@@ -127,39 +130,36 @@ class CrossEntropyClassifierCV(CrossEntropyClassifier):
         alphas = validation.check_alphas(self.alphas)
         scorer = validation.check_scorer(self, neg_cross_entropy if self.scoring is None else self.scoring)
         X, classes, codes, weights = validation.check_fit(self, X, y, sample_weight)
+        base = self._base()
         folds = list(check_cv(self.cv, codes, classifier=True).split(X, codes))
         scores = Parallel(n_jobs=self.n_jobs)(
-            delayed(_path_scores)(self, X, classes[codes], weights, alphas, scorer, *fold) for fold in folds
+            delayed(_path_scores)(base, X, classes[codes], weights, alphas, scorer, *fold) for fold in folds
         )
         self.alphas_, self.scores_ = alphas, np.column_stack(scores)
-        self.alpha_ = float(alphas[np.argmax(self.scores_.mean(axis=1))])
-        with single_blas_thread():
-            objective = self._objective(X, classes, codes, weights, self.alpha_)
+        self.alpha_ = float(alphas[_best(self.scores_.mean(axis=1))])
+        with single_blas_thread:
+            objective = base._objective(X, classes, codes, weights, self.alpha_)
             result = SOLVERS[self.solver](objective, objective.start(), **self._solver_options())
         return self._store(classes, objective, result)
 
-    def _path(
-        self, X: Any, y: NDArray[Any], weights: NDArray[Any] | None, alphas: NDArray[Any]
-    ) -> "list[CrossEntropyClassifier]":
-        """Models of one fold, each started from the one before."""
-        classes, codes = _targets.find_classes(y)
-        validation.check_two_classes(classes)
-        models = []
-        with single_blas_thread():
-            objective = self._objective(X, classes, codes, weights, alphas[0])
-            theta = objective.start()
-            for alpha in alphas:
-                penalised = objective.with_alpha(float(alpha))
-                result = SOLVERS[self.solver](penalised, theta, **self._solver_options())
-                theta = result.theta
-                model = clone(self)
-                model.n_features_in_ = X.shape[1]
-                models.append(model._store(classes, penalised, result))
-        return models
+    def _base(self) -> CrossEntropyClassifier:
+        """A classifier of the same parameters, with a seed instead of a random state that would move on."""
+        own = self.get_params(deep=False)
+        shared = {name: own[name] for name in CrossEntropyClassifier().get_params() if name in own}
+        if not (self.random_state is None or isinstance(self.random_state, (int, np.integer))):
+            shared["random_state"] = int(check_random_state(self.random_state).randint(2**31 - 1))
+        return CrossEntropyClassifier(**shared)
+
+
+def _best(scores: NDArray[Any]) -> int:
+    """Place of the greatest score; a warning for those that are no numbers."""
+    if not np.isfinite(scores).all():
+        warnings.warn(f"One or more of the test scores are non-finite: {scores}", UserWarning, stacklevel=3)
+    return int(np.argmax(np.where(np.isnan(scores), -np.inf, scores)))
 
 
 def _path_scores(
-    estimator: CrossEntropyClassifierCV,
+    base: CrossEntropyClassifier,
     X: Any,
     y: NDArray[Any],
     weights: NDArray[Any] | None,
@@ -172,5 +172,27 @@ def _path_scores(
     options = {}
     if weights is not None and validation.accepts_weights(scorer):
         options["sample_weight"] = weights[test]
-    models = estimator._path(X[train], y[train], None if weights is None else weights[train], alphas)
+    models = _path(base, X[train], y[train], None if weights is None else weights[train], alphas)
     return [float(scorer(model, X[test], y[test], **options)) for model in models]
+
+
+def _path(
+    base: CrossEntropyClassifier, X: Any, y: NDArray[Any], weights: NDArray[Any] | None, alphas: NDArray[Any]
+) -> Iterator[CrossEntropyClassifier]:
+    """Models of one fold, each started from the one before."""
+    classes, codes = _targets.find_classes(y)
+    validation.check_two_classes(classes)
+    if isinstance(base.class_weight, Mapping):  # a fold may lack a class
+        present = {label: weight for label, weight in base.class_weight.items() if label in classes.tolist()}
+        base = clone(base).set_params(class_weight=present or None)
+    with single_blas_thread:
+        objective = base._objective(X, classes, codes, weights, alphas[0])
+        theta = objective.start()
+    for alpha in alphas:
+        with single_blas_thread:
+            penalised = objective.with_alpha(float(alpha))
+            result = SOLVERS[base.solver](penalised, theta, **base._solver_options())
+        theta = result.theta
+        model = clone(base).set_params(alpha=float(alpha))
+        model.n_features_in_ = X.shape[1]
+        yield model._store(classes, penalised, result)

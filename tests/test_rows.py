@@ -138,10 +138,10 @@ def test_dense_blocks_are_views():
     assert_array_equal(g[:, 1], np.arange(10))
 
 
-def test_take_is_a_sample():
-    """Rows of an index, of all arrays, as one block."""
+def test_part_is_a_sample():
+    """Rows of an index, of all arrays, in blocks of their own size."""
     rows = Rows(sparse.csr_array(np.eye(6)), np.arange(6), None, block_rows=2, n_threads=2)
-    sample = rows.take(np.array([1, 4, 4]))
+    sample = rows.part(np.array([1, 4, 4]), 3)
     assert sample.n_rows == 3
     ((X, y, w),) = sample
     assert_array_equal(X.toarray(), np.eye(6)[[1, 4, 4]])

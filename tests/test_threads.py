@@ -15,10 +15,10 @@ from skce import _rows as rows
 from skce._rows import blas_threads, single_blas_thread
 
 LARGE = {  # (n, d, k): where threads pay, by many features, many classes, one sigmoid, and wide blocks of few rows
-    "features": (17_000, 100, 10),
+    "features": (34_000, 100, 10),
     "classes": (6_000, 30, 100),
     "sigmoid": (50_000, 340, 2),
-    "wide": (5_000, 340, 12),
+    "wide": (10_000, 340, 12),
 }
 SMALL = {"few rows": (2_000, 20, 3), "few columns": (400_000, 15, 3)}
 large = pytest.mark.parametrize("size", LARGE)
@@ -116,7 +116,7 @@ def test_value_gradient_and_model_have_the_same_bits(size, dtype, order):
     results = []
     for n_threads in (1, 2, 3):
         objective.rows.n_threads = n_threads
-        with single_blas_thread():
+        with single_blas_thread:
             value, gradient = objective.value_and_gradient(theta)
             results.append((value, gradient, objective.curvature(theta).solve(gradient)))
     for other in results[1:]:
@@ -136,7 +136,7 @@ def test_fits_have_the_same_bits(size, dtype, monkeypatch):
                 patch.setattr(objectives, "blas_threads", lambda n_threads=n_threads: n_threads)
                 sizes = pools(patch)
                 fits.append(CrossEntropyClassifier(alpha=1e-3, tol=1e-3).fit(X, y, s))
-                assert set(sizes) == ({n_threads} if n_threads > 1 else set())
+                assert set(sizes) == ({n_threads} if n_threads > 1 and size != "sigmoid" else set())  # one output: one
     for other in fits[1:]:
         assert_array_equal(other.coef_, fits[0].coef_)
         assert_array_equal(other.intercept_, fits[0].intercept_)
@@ -181,8 +181,8 @@ def test_overlapping_limits_hold_until_the_last_ends():
         before = blas_threads()
         first, second = ExitStack(), ExitStack()
         seen = []
-        first.enter_context(single_blas_thread())
-        second.enter_context(single_blas_thread())
+        first.enter_context(single_blas_thread)
+        second.enter_context(single_blas_thread)
         seen.append(_limits())
         first.close()
         seen.append(_limits())
@@ -211,7 +211,7 @@ def test_a_failed_fit_leaves_blas_as_it_was():
     before = _limits()
     with pytest.raises(ValueError, match="class_weight"):
         CrossEntropyClassifier(class_weight=[1.0]).fit(X, y)
-    with pytest.raises(ZeroDivisionError), single_blas_thread():
+    with pytest.raises(ZeroDivisionError), single_blas_thread:
         raise ZeroDivisionError
     assert _limits() == before
 
@@ -221,7 +221,7 @@ def test_an_objective_serves_several_threads():
     objective = build(20_000, 100, 10, np.float64)
     objective.rows.n_threads = 2
     thetas = [0.1 * np.random.default_rng(i).normal(size=objective.start().size) for i in range(4)]
-    with single_blas_thread():
+    with single_blas_thread:
         alone = [objective.value_and_gradient(theta)[1] for theta in thetas]
         together, start = [None] * 4, Barrier(4)
 
