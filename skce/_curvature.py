@@ -14,6 +14,7 @@ from typing import Any, Protocol
 
 import numpy as np
 from scipy import linalg, sparse
+from sklearn.utils import check_random_state
 
 from skce import _kernels as kernels
 from skce._rows import Rows
@@ -109,7 +110,7 @@ class Hessian:
         What the sum over the rows is divided by.
     alpha : float
     fit_intercept : bool
-    random_state : RandomState
+    random_state : int or RandomState
         Chooses the rows that a factored model looks at.
     """
 
@@ -122,7 +123,7 @@ class Hessian:
         total: float,
         alpha: float,
         fit_intercept: bool,
-        random_state: np.random.RandomState,
+        random_state: Any,
     ):
         self.loss, self.rows, self.shape = loss, rows, shape
         self.total, self.alpha, self.fit_intercept = total, alpha, fit_intercept
@@ -134,11 +135,13 @@ class Hessian:
         self.weight = X.shape[0] if weights is None else weights.sum(dtype=np.float64)
         self._moments()
 
-    def _sample(self, X: Any, random_state: np.random.RandomState) -> Rows:
+    def _sample(self, X: Any, random_state: Any) -> Rows:
         """The rows that a factored model looks at, in small blocks: it makes copies of them in double precision."""
         n, d = X.shape
         size = sample_size(d)
-        index = np.sort(random_state.choice(n, size, replace=False)) if size < n // 2 else None
+        index = None
+        if size < n // 2:
+            index = np.sort(check_random_state(random_state).choice(n, size, replace=False))
         width = 4 * (X.nnz // n + 1) if self.sparse else 2 * d
         return self.rows.part(index, max(64, kernels.block_rows(width)))
 

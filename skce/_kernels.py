@@ -69,6 +69,15 @@ def positions(codes, k):
     return np.arange(0, len(codes) * k, k) + codes
 
 
+def softmax(z):
+    """Probabilities of logits (b, k). scipy.special's takes three times as long for a few hundred rows."""
+    with np.errstate(invalid="ignore"):
+        p = z - row_max(z)[:, None]
+        np.exp(p, out=p)
+        scale_rows(p, 1 / row_sums(p))
+    return p
+
+
 def exp_rows(z, e, low, high, reduce):
     """Fill `e` with exp(z), shifted by the row maxima only if a row's sum leaves [low, high].
 

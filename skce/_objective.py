@@ -45,7 +45,7 @@ class Objective:
     alpha : float
         Penalty; the intercepts bear none.
     fit_intercept : bool
-    random_state : RandomState
+    random_state : int or RandomState
         Chooses the rows that a factored model of the Hessian looks at.
     """
 
@@ -60,7 +60,7 @@ class Objective:
         n_outputs: int,
         alpha: float,
         fit_intercept: bool,
-        random_state: np.random.RandomState,
+        random_state: Any,
     ):
         self.loss = loss
         self.total = total

@@ -1,6 +1,8 @@
 """The classifier: validate, build the objective, solve, store."""
 
 import warnings
+from collections.abc import Callable
+from functools import cache
 from inspect import signature
 from typing import Any, Self
 
@@ -8,7 +10,6 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.exceptions import ConvergenceWarning
-from sklearn.utils import check_random_state
 
 from skce import _kernels as kernels
 from skce import _validation as validation
@@ -210,7 +211,7 @@ class CrossEntropyClassifier(ClassifierMixin, BaseEstimator):
             n_outputs=1 if two else len(classes),
             alpha=float(alpha),
             fit_intercept=self.fit_intercept,
-            random_state=check_random_state(0 if self.random_state is None else self.random_state),
+            random_state=0 if self.random_state is None else self.random_state,
         )
 
     def _start(self, objective: Objective, classes: NDArray[Any]) -> NDArray[Any]:
@@ -222,8 +223,7 @@ class CrossEntropyClassifier(ClassifierMixin, BaseEstimator):
 
     def _solver_options(self) -> dict[str, Any]:
         """The estimator's parameters that its solver takes."""
-        parameters = self.get_params(deep=False)
-        options = {name: parameters[name] for name in signature(SOLVERS[self.solver]).parameters if name in parameters}
+        options = {name: getattr(self, name) for name in _options_of(SOLVERS[self.solver]) if hasattr(self, name)}
         return {**options, "callback": _print_step if self.verbose else None}
 
     def _store(self, classes: NDArray[Any], objective: Objective, result: Result) -> Self:
@@ -255,6 +255,11 @@ class CrossEntropyClassifier(ClassifierMixin, BaseEstimator):
         if logits.shape[1] == 1:
             return np.hstack([function(-logits), function(logits)])
         return function(logits)
+
+
+@cache
+def _options_of(solver: Callable) -> tuple[str, ...]:
+    return tuple(signature(solver).parameters)
 
 
 def _print_step(n_iter: int, value: float, distance: float) -> None:

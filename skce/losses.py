@@ -267,7 +267,7 @@ class SoftmaxLoss(Loss):
         return (1 - self.label_smoothing) * targets + self.label_smoothing / k
 
     def proba(self, logits: NDArray[Any]) -> NDArray[Any]:
-        return special.softmax(logits, axis=1)
+        return kernels.softmax(logits)
 
     def log_proba(self, logits: NDArray[Any]) -> NDArray[Any]:
         logs = special.log_softmax(logits, axis=1)
