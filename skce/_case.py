@@ -5,7 +5,7 @@ weights, the mean and its denominator. `metrics` holds the public functions.
 """
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,6 +20,17 @@ CROSS_ENTROPY: tuple[type[Loss], type[Loss]] = (SigmoidCrossEntropy, SoftmaxCros
 """Of one column of outputs, and of several."""
 
 FOCAL: tuple[type[Loss], type[Loss]] = (SigmoidFocal, SoftmaxFocal)
+
+
+class Options(NamedTuple):
+    """What the metrics of exclusive classes have in common beside targets and outputs, as the caller gave it."""
+
+    sample_weight: Any
+    from_logits: bool
+    reduction: str
+    base: float | None
+    eps: float | str
+    handle_unknown: str
 
 
 @dataclass(frozen=True)
@@ -129,17 +140,7 @@ class Case:
         return float(kernels.entropy_of_rows(mass[None, :] / mass.sum())[0])
 
 
-def classes_case(
-    y_true: Any,
-    y_proba: Any,
-    labels: Any,
-    sample_weight: Any,
-    from_logits: bool,
-    reduction: str,
-    base: float | None,
-    eps: float | str,
-    handle_unknown: str,
-) -> Case:
+def classes_case(y_true: Any, y_proba: Any, labels: Any, options: Options) -> Case:
     """The case of labels or distributions, and a column of outputs for each class."""
     outputs, classes = _columns(y_proba, labels)
     n_columns = 2 if outputs.ndim == 1 else outputs.shape[1]
@@ -156,40 +157,28 @@ def classes_case(
         if classes is None:
             classes, targets = validation.find_classes(y_true, n_columns)
         else:
-            targets, classes = _known_codes(y_true, classes, handle_unknown)
-    return _checked(targets, outputs, classes, sample_weight, from_logits, reduction, base, eps, handle_unknown)
+            targets, classes = _known_codes(y_true, classes, options.handle_unknown)
+    return _checked(targets, outputs, classes, options)
 
 
-def binary_case(
-    y_true: Any,
-    y_proba: Any,
-    pos_label: Any,
-    labels: Any,
-    sample_weight: Any,
-    from_logits: bool,
-    reduction: str,
-    base: float | None,
-    eps: float | str,
-    handle_unknown: str,
-) -> Case:
+def binary_case(y_true: Any, y_proba: Any, pos_label: Any, labels: Any, options: Options) -> Case:
     """The case of one column of outputs, that of the positive class, or of a column for either class."""
-    options = sample_weight, from_logits, reduction, base, eps, handle_unknown
     outputs, classes = _columns(y_proba, labels)
     if classes is not None and len(classes) == 1 and outputs.ndim == 2:
-        return classes_case(y_true, y_proba, labels, *options)
+        return classes_case(y_true, y_proba, labels, options)
     validation.check_two_columns(outputs)
     y_true = validation.check_labels(y_true, shape="(n,)", soft=classes is None and pos_label is None)
     validation.check_length(y_true, outputs)
     if y_true.dtype.kind == "f" and classes is None and pos_label is None and validation.is_soft(y_true):
         targets = y_true if outputs.ndim == 1 else np.column_stack([1 - y_true, y_true])
-        return _checked(targets, outputs, np.array([0, 1]), *options)
+        return _checked(targets, outputs, np.array([0, 1]), options)
     classes = validation.find_pair(y_true, pos_label) if classes is None else classes
     validation.check_columns(classes, 2)
     if pos_label is not None and validation.is_first(classes, pos_label):
         classes = classes[::-1]
         outputs = outputs[:, ::-1] if outputs.ndim == 2 else outputs
-    targets, classes = _known_codes(y_true, classes, handle_unknown)
-    return _checked(targets, outputs, classes, *options)
+    targets, classes = _known_codes(y_true, classes, options.handle_unknown)
+    return _checked(targets, outputs, classes, options)
 
 
 def _columns(y_proba: Any, labels: Any) -> tuple[NDArray[Any], NDArray[Any] | None]:
@@ -220,22 +209,12 @@ def _known_codes(y_true: NDArray[Any], classes: NDArray[Any], handle_unknown: st
     return codes, np.concatenate([classes.astype(object), others.astype(object)])
 
 
-def _checked(
-    targets: NDArray[Any],
-    outputs: NDArray[Any],
-    classes: NDArray[Any],
-    sample_weight: Any,
-    from_logits: bool,
-    reduction: str,
-    base: float | None,
-    eps: float | str,
-    handle_unknown: str,
-) -> Case:
-    validation.check_option("handle_unknown", handle_unknown, validation.UNKNOWN_LABEL_POLICIES)
-    validation.check_option("reduction", reduction, validation.REDUCTIONS)
-    validation.check_flag("from_logits", from_logits)
-    weights = validation.check_sample_weight(sample_weight, len(outputs))
-    if handle_unknown == "ignore" and targets.dtype.kind != "f" and targets.min() < 0:
+def _checked(targets: NDArray[Any], outputs: NDArray[Any], classes: NDArray[Any], options: Options) -> Case:
+    validation.check_option("handle_unknown", options.handle_unknown, validation.UNKNOWN_LABEL_POLICIES)
+    validation.check_option("reduction", options.reduction, validation.REDUCTIONS)
+    validation.check_flag("from_logits", options.from_logits)
+    weights = validation.check_sample_weight(options.sample_weight, len(outputs))
+    if options.handle_unknown == "ignore" and targets.dtype.kind != "f" and targets.min() < 0:
         unknown = targets == _targets.UNKNOWN
         targets[unknown] = 0
         weights = validation.check_some_known(np.where(unknown, 0.0, 1.0 if weights is None else weights))
@@ -244,9 +223,9 @@ def _checked(
         outputs,
         classes,
         weights,
-        from_logits,
-        reduction,
-        validation.check_base(base),
-        validation.check_eps(eps, outputs.dtype),
-        handle_unknown != "error",
+        options.from_logits,
+        options.reduction,
+        validation.check_base(options.base),
+        validation.check_eps(options.eps, outputs.dtype),
+        options.handle_unknown != "error",
     )

@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from skce import _kernels as kernels
 from skce import _validation as validation
-from skce._case import CROSS_ENTROPY, FOCAL, binary_case, classes_case
+from skce._case import CROSS_ENTROPY, FOCAL, Options, binary_case, classes_case
 from skce._rows import Rows
 from skce.losses import SigmoidCrossEntropy
 
@@ -93,7 +93,9 @@ def cross_entropy_loss(
     >>> cross_entropy_loss([0], [[0.0, 9200.7]], labels=[0, 1], from_logits=True)
     9200.7
     """
-    case = classes_case(y_true, y_proba, labels, sample_weight, from_logits, reduction, base, eps, handle_unknown)
+    case = classes_case(
+        y_true, y_proba, labels, Options(sample_weight, from_logits, reduction, base, eps, handle_unknown)
+    )
     return case.loss_value(CROSS_ENTROPY, class_weight, label_smoothing=label_smoothing)
 
 
@@ -152,7 +154,7 @@ def binary_cross_entropy_loss(
     0.444
     """
     case = binary_case(
-        y_true, y_proba, pos_label, labels, sample_weight, from_logits, reduction, base, eps, handle_unknown
+        y_true, y_proba, pos_label, labels, Options(sample_weight, from_logits, reduction, base, eps, handle_unknown)
     )
     return case.loss_value(CROSS_ENTROPY, class_weight, label_smoothing=label_smoothing)
 
@@ -299,7 +301,9 @@ def focal_loss(
     >>> focal_loss(["a", "b"], [[0.9, 0.1], [0.6, 0.4]], reduction="none").round(4)
     array([0.0011, 0.3299])
     """
-    case = classes_case(y_true, y_proba, labels, sample_weight, from_logits, reduction, base, eps, handle_unknown)
+    case = classes_case(
+        y_true, y_proba, labels, Options(sample_weight, from_logits, reduction, base, eps, handle_unknown)
+    )
     return case.loss_value(FOCAL, class_weight, label_smoothing=label_smoothing, gamma=gamma)
 
 
@@ -353,7 +357,9 @@ def kl_divergence_loss(
     >>> kl_divergence_loss([[0.7, 0.2, 0.1], [0.5, 0.5, 0.0]], [[0.7, 0.2, 0.1], [0.25, 0.5, 0.25]], base=2)
     0.25
     """
-    case = classes_case(y_true, y_proba, labels, sample_weight, from_logits, reduction, base, eps, handle_unknown)
+    case = classes_case(
+        y_true, y_proba, labels, Options(sample_weight, from_logits, reduction, base, eps, handle_unknown)
+    )
     weights = case.class_weights(class_weight)
     loss = case.loss(CROSS_ENTROPY, weights, label_smoothing=label_smoothing)
     values = case.values(loss, weights)
@@ -401,7 +407,7 @@ def perplexity(
     >>> round(perplexity([0, 1], [[0.25, 0.25, 0.25, 0.25], [0.25, 0.25, 0.25, 0.25]], labels=range(4)), 4)
     4.0
     """
-    case = classes_case(y_true, y_proba, labels, sample_weight, from_logits, "mean", base, eps, handle_unknown)
+    case = classes_case(y_true, y_proba, labels, Options(sample_weight, from_logits, "mean", base, eps, handle_unknown))
     with np.errstate(over="ignore"):
         return float(np.exp(case.loss_value(CROSS_ENTROPY, class_weight) * case.log_base))
 
@@ -453,7 +459,7 @@ def d2_cross_entropy_score(
     >>> round(d2_cross_entropy_score([0, 1, 1], [[0.8, 0.2], [0.3, 0.7], [0.1, 0.9]]), 4)
     0.6412
     """
-    case = classes_case(y_true, y_proba, labels, sample_weight, from_logits, "mean", None, eps, handle_unknown)
+    case = classes_case(y_true, y_proba, labels, Options(sample_weight, from_logits, "mean", None, eps, handle_unknown))
     weights = case.class_weights(class_weight)
     loss = case.loss(CROSS_ENTROPY, weights)
     value, reference = case.reduce(case.values(loss, weights), weights), case.reference(weights)
