@@ -416,7 +416,7 @@ def has_columns(y_true: Any) -> bool:
 def check_multilabel(y_true: Any, y_proba: Any, from_logits: bool) -> tuple[np.ndarray, np.ndarray]:
     """0/1 answers of any dtype, or floats with nan for unknown, and probabilities or logits of yes, both (n, L)."""
     names, columns = column_names(y_true), column_names(y_proba)
-    if isinstance(y_proba, (list, tuple)) and len(y_proba) and all(np.ndim(p) == 2 for p in y_proba):
+    if isinstance(y_proba, (list, tuple)) and len(y_proba) and all(_ndim(p) == 2 for p in y_proba):
         outputs = np.column_stack(_yes_columns(y_proba, from_logits))
     else:
         outputs = check_floats("y_proba", y_proba)
@@ -432,6 +432,14 @@ def check_multilabel(y_true: Any, y_proba: Any, from_logits: bool) -> tuple[np.n
         row = int(np.argwhere(bad)[0][0])
         raise ValueError(f"y_true must be in [0, 1], or nan where unknown: row {row} has {y_true[bad][0]:g}.")
     return y_true, outputs
+
+
+def _ndim(array: Any) -> int:
+    """Number of axes; -1 for rows of different lengths, which NumPy takes for no array."""
+    try:
+        return np.ndim(array)
+    except ValueError:
+        return -1
 
 
 def _yes_columns(y_proba: Any, from_logits: bool) -> list[np.ndarray]:
@@ -648,7 +656,7 @@ def accepts_weights(scorer: Any) -> bool:
 
 def _is_column_of_objects(y: Any) -> bool:
     if isinstance(y, (list, tuple)):
-        return not any(np.ndim(label) for label in y) and np.asarray(y).dtype == object
+        return not any(_ndim(label) for label in y) and np.asarray(y).dtype == object
     return getattr(y, "ndim", 0) == 1 and len(y) > 0 and getattr(y, "dtype", None) == np.dtype(object)
 
 
