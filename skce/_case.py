@@ -187,7 +187,7 @@ def _columns(y_proba: Any, labels: Any) -> tuple[NDArray[Any], NDArray[Any] | No
     classes = None if labels is None else validation.check_classes(labels)
     names = validation.column_names(y_proba) if outputs.ndim == 2 else None
     if classes is None:
-        classes = None if names is None else validation.check_classes(names)
+        classes = None if names is None else validation.check_classes(names, "The columns of y_proba")
     elif names is not None:
         places = validation.match_columns(names, classes, "y_proba")
         outputs = outputs if np.array_equal(places, np.arange(len(places))) else outputs[:, places]
@@ -204,7 +204,7 @@ def _known_codes(y_true: NDArray[Any], classes: NDArray[Any], handle_unknown: st
         return codes, classes
     if handle_unknown == "error":
         validation.explain_unknown(y_true[unknown], classes)
-    others, codes_of_others = _targets.find_classes(y_true[unknown])
+    others, codes_of_others = validation.sorted_classes(y_true[unknown], "y_true")
     codes[unknown] = len(classes) + codes_of_others
     return codes, np.concatenate([classes.astype(object), others.astype(object)])
 

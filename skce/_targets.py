@@ -17,7 +17,14 @@ TABLE_LIMIT = 1 << 16
 
 def as_labels(y: Any) -> np.ndarray:
     """Labels as an array of a plain dtype, from lists and pandas or polars containers; a single column is flattened."""
+    values = y
     y = np.asarray(y.to_numpy() if hasattr(y, "to_numpy") else y)
+    if (
+        y.dtype.kind in "US"
+        and isinstance(values, (list, tuple))
+        and not all(isinstance(v, (str, bytes)) for v in values)
+    ):
+        y = np.array(values, dtype=object)  # NumPy would make strings of numbers and of nan
     if y.ndim == 2 and y.shape[1] == 1:
         y = y[:, 0]
     if y.dtype.kind == "T":  # NumPy's strings of any length

@@ -14,6 +14,7 @@ import numpy as np
 from scipy import sparse
 from sklearn.metrics import check_scoring
 from sklearn.metrics._scorer import _BaseScorer as BaseScorer  # caching and routing in searches need this base
+from sklearn.utils import check_random_state
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import (
     _check_response_method as check_response_method,
@@ -26,7 +27,7 @@ from sklearn.utils.validation import (
 from skce import _kernels as kernels
 from skce import _targets
 
-__all__ = ["BaseScorer", "check_is_fitted", "check_response_method"]
+__all__ = ["BaseScorer", "check_is_fitted", "check_random_state", "check_response_method"]
 
 SUM_TOLERANCE = 1e-4
 """How far a row of probabilities may sum from 1: ensembles in float32 drift by 1e-6, logits by far more."""
@@ -336,20 +337,24 @@ def check_labels(y: Any, name: str = "y_true", *, shape: str = "(n,) or (n, k)",
         fractions = y != np.rint(y)
         if fractions.any():
             row = int(np.flatnonzero(fractions)[0])
-            raise ValueError(
-                f"{name} must hold labels, got continuous values: row {row} is {y[row]:g}. Probabilities of the "
-                "positive class go to binary_cross_entropy_loss, distributions have shape (n, k)."
+            hint = (
+                "Probabilities of the positive class go to binary_cross_entropy_loss, distributions have shape (n, k)."
             )
+            if shape == "(n,)":
+                hint = "Probabilities of the positive class must be in [0, 1], and go without labels and pos_label."
+            raise ValueError(f"{name} must hold labels, got continuous values: row {row} is {y[row]:g}. {hint}")
     return y
 
 
-def check_classes(labels: Any) -> np.ndarray:
+def check_classes(labels: Any, name: str = "labels") -> np.ndarray:
     """The class of each column, in the caller's order, without duplicates."""
-    classes = check_labels(labels, "labels", shape="(k,)")
-    unique, codes = _sorted_classes(classes, "labels")
+    if isinstance(labels, (str, set, frozenset)):
+        raise TypeError(f"{name} must be a list, the class of each column in order, got {labels!r}.")
+    classes = check_labels(labels, name, shape="(k,)")
+    unique, codes = sorted_classes(classes, name)
     if len(unique) < len(classes):
         twice = unique[np.bincount(codes) > 1].tolist()
-        raise ValueError(f"labels must not repeat a class, got {_listed(twice)} more than once.")
+        raise ValueError(f"{name} must not repeat a class, got {_listed(twice)} more than once.")
     return classes
 
 
@@ -361,7 +366,7 @@ def check_length(y_true: np.ndarray, outputs: np.ndarray) -> None:
 
 def find_classes(y_true: np.ndarray, n_outputs: int) -> tuple[np.ndarray, np.ndarray]:
     """Classes of `n_outputs` columns and the code of each label, where no `labels` say which class has which column."""
-    classes, codes = _sorted_classes(y_true, "y_true")
+    classes, codes = sorted_classes(y_true, "y_true")
     if n_outputs == 2 and len(classes) == 1:
         for pair in ([0, 1], [-1, 1]):  # one class seen, but which of the usual two it is can be told
             if y_true.dtype.kind in "biuf" and classes[0] in pair:
@@ -375,7 +380,7 @@ def find_classes(y_true: np.ndarray, n_outputs: int) -> tuple[np.ndarray, np.nda
     return classes, codes
 
 
-def _sorted_classes(y: np.ndarray, name: str) -> tuple[np.ndarray, np.ndarray]:
+def sorted_classes(y: np.ndarray, name: str) -> tuple[np.ndarray, np.ndarray]:
     try:
         return _targets.find_classes(y)
     except TypeError:
@@ -389,7 +394,7 @@ def check_target_distributions(y_true: Any, classes: np.ndarray | None, n_column
     A DataFrame's columns are matched to the classes by name.
     """
     names = column_names(y_true)
-    names = None if names is None else check_classes(names)
+    names = None if names is None else check_classes(names, "The columns of y_true")
     targets = check_floats("y_true", y_true) if _kind(y_true) != "int" else np.asarray(y_true)
     if targets.ndim != 2:
         raise ValueError(f"y_true must have shape (n,) or (n, k), got {targets.shape}.")
@@ -425,7 +430,9 @@ def check_multilabel(y_true: Any, y_proba: Any, from_logits: bool) -> tuple[np.n
         raise ValueError(f"y_true and y_proba must have the same shape (n, L), got {y_true.shape} and {outputs.shape}.")
     check_not_empty("y_proba", outputs)
     if names is not None and columns is not None:
-        places = match_columns(check_classes(names), check_classes(columns), "y_true")
+        places = match_columns(
+            check_classes(names, "The columns of y_true"), check_classes(columns, "The columns of y_proba"), "y_true"
+        )
         y_true = y_true if np.array_equal(places, np.arange(len(places))) else y_true[:, places]
     if np.fmin.reduce(y_true, axis=None) < 0 or np.fmax.reduce(y_true, axis=None) > 1:
         bad = (y_true < 0) | (y_true > 1)
@@ -472,6 +479,18 @@ def check_pos_weight(pos_weight: Any, n_labels: int) -> tuple[np.ndarray, np.nda
     return np.ones(n_labels), np.broadcast_to(weights, (n_labels,))
 
 
+def check_sum_average(average: str | None) -> None:
+    """Averages that a sum can be taken of."""
+    if average not in ("micro", None):
+        raise ValueError(f"reduction='sum' has no average {average!r}; use 'micro' or None.")
+
+
+def check_labels_alone(classes: Any) -> None:
+    """The classes of an estimator that gives each row one label."""
+    if isinstance(classes, list) and len(classes) and np.ndim(classes[0]) == 1:
+        raise ValueError("The estimator gives each row several labels: score it by neg_multilabel_cross_entropy.")
+
+
 def check_some_target(counts: np.ndarray) -> None:
     """At least one known label."""
     if not counts.any():
@@ -492,7 +511,7 @@ def is_soft(y_true: np.ndarray) -> bool:
 
 def find_pair(y_true: np.ndarray, pos_label: Any) -> np.ndarray:
     """The negative and the positive class where only the labels, and maybe `pos_label`, tell them."""
-    classes, _ = _sorted_classes(y_true, "y_true")
+    classes, _ = sorted_classes(y_true, "y_true")
     if pos_label is None:
         return find_classes(y_true, 2)[0]
     if pos_label not in classes.tolist():
@@ -573,6 +592,10 @@ def check_class_weight(
     """
     if class_weight is None:
         return None
+    if isinstance(class_weight, (set, frozenset)):
+        raise TypeError(f"class_weight must be a dict, 'balanced' or a sequence, got {class_weight!r}: no order.")
+    if hasattr(class_weight, "index") and hasattr(class_weight, "to_dict"):  # a Series names its classes
+        class_weight = class_weight.to_dict()
     if isinstance(class_weight, str):
         if class_weight != "balanced":
             raise ValueError(f"class_weight is {class_weight!r}; use 'balanced', a dict or a sequence.")
@@ -619,10 +642,10 @@ def check_method_of_labels(method: str) -> None:
 def check_fit(estimator: Any, X: Any, y: Any, sample_weight: Any) -> tuple:
     """X (n, d) as float64 or float32, dense or CSR; the classes; the code of each label; weights or None."""
     if _is_column_of_objects(y):  # scikit-learn compares labels before it looks at their kinds
-        _sorted_classes(check_labels(y, "y"), "y")
+        sorted_classes(check_labels(y, "y"), "y")
     X, y = validate_data(estimator, X, y, accept_sparse="csr", dtype=(np.float64, np.float32), y_numeric=False)
     check_classification_targets(y)
-    classes, codes = _sorted_classes(_targets.as_labels(y), "y")
+    classes, codes = sorted_classes(_targets.as_labels(y), "y")
     check_two_classes(classes)
     return X, classes, codes, check_sample_weight(sample_weight, X.shape[0])
 

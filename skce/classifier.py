@@ -188,6 +188,7 @@ class CrossEntropyClassifier(ClassifierMixin, BaseEstimator):
         if self.learning_rate is not None:
             validation.check_number("learning_rate", self.learning_rate, 0.0, closed="neither")
         validation.check_flag("warm_start", self.warm_start)
+        validation.check_random_state(self.random_state)
 
     def _objective(
         self, X: Any, classes: NDArray[Any], codes: NDArray[Any], weights: NDArray[Any] | None, alpha: float

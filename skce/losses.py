@@ -97,7 +97,8 @@ class Loss(ABC):
         Parameters
         ----------
         targets : array-like of shape (n,) or of the logits' shape
-            Integer class codes, or what each output should be, in [0, 1].
+            Integer class codes, or what each output should be, in [0, 1]. A row that does not sum to 1 weighs as much
+            as it sums to.
         logits : array-like of shape (n, k)
             float32 and float64 keep their type. -inf adds nothing where the target is 0.
 

@@ -492,7 +492,7 @@ def _average(sums: list, average: str | None, reduction: str, log_base: float) -
     losses, counts, row_means, row_counts = sums
     validation.check_some_target(counts)
     if reduction == "sum":
-        validation.check_option("average with reduction='sum'", average or "micro", ("micro",))
+        validation.check_sum_average(average)
         return losses / log_base if average is None else float(losses.sum() / log_base)
     if average == "micro":
         return float(losses.sum() / counts.sum() / log_base)

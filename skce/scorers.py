@@ -49,6 +49,7 @@ class Scorer(validation.BaseScorer):
         accepted = signature(self._score_func).parameters
         classes = getattr(estimator, "classes_", None)
         if "labels" in accepted and classes is not None:
+            validation.check_labels_alone(classes)
             options.setdefault("labels", classes)
         if "handle_unknown" in accepted and "handle_unknown" not in options:
             options["handle_unknown"] = "clip"
@@ -112,9 +113,10 @@ def _warn_of_unseen(y_true: Any, classes: Any) -> None:
     unseen = _targets.encode(y_true, _targets.as_labels(classes)) == _targets.UNKNOWN
     if unseen.any():
         labels = list(dict.fromkeys(y_true[unseen].tolist()))
+        n = int(unseen.sum())
         warnings.warn(
-            f"The estimator was fitted without the classes {labels}: their {int(unseen.sum())} rows count as predicted "
-            "with probability 0, clipped at eps. Choose with handle_unknown in make_scorer.",
+            f"The estimator was fitted without the classes {labels}: {n} row{'s count' if n > 1 else ' counts'} as "
+            "predicted with probability 0, clipped at eps. Choose with handle_unknown in make_scorer.",
             UserWarning,
             stacklevel=2,
         )

@@ -135,7 +135,7 @@ def exact_confident_row(z, code, gamma):
     return float(q**gamma * loss), [float(g) for g in gradient]
 
 
-def test_confident_row_of_issue_2():
+def test_confident_row_loses_no_digits():
     """log(sum) - z_y cancels to 0 here, as it does in PyTorch and SciPy."""
     loss = SoftmaxCrossEntropy()
     value, gradient = loss.value_and_gradient([0], [[40.0, 0.0, 0.0]])

@@ -1071,3 +1071,11 @@ def test_soft_targets_are_their_own_best_prediction(seed, k):
     assert best <= cross_entropy_loss(targets, proba, sample_weight=weights)
     rows = -(targets * np.log(targets)).sum(axis=1)
     assert best == pytest.approx(np.average(rows, weights=weights), rel=1e-12)
+
+
+def test_a_series_of_class_weights_names_its_classes():
+    """Weights with names go by them, as a dict's do, not by their place."""
+    proba, weights = [[0.2, 0.8], [0.6, 0.4]], {"dog": 5.0, "cat": 1.0}
+    assert cross_entropy_loss(["cat", "dog"], proba, class_weight=pd.Series(weights)) == cross_entropy_loss(
+        ["cat", "dog"], proba, class_weight=weights
+    )
