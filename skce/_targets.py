@@ -29,7 +29,7 @@ def as_labels(y: Any) -> np.ndarray:
         y = y[:, 0]
     if y.dtype.kind == "T":  # NumPy's strings of any length
         return y.astype(object).astype(str)
-    return _plain(y) if y.dtype.kind == "O" else y.astype(y.dtype.newbyteorder("="), copy=False)
+    return _plain(y) if y.dtype.kind == "O" and y.ndim == 1 else y.astype(y.dtype.newbyteorder("="), copy=False)
 
 
 def _plain(y: np.ndarray) -> np.ndarray:
