@@ -59,7 +59,7 @@ class Case:
 
     def class_weights(self, class_weight: Any) -> NDArray[Any] | None:
         """Weight of each class."""
-        return validation.check_class_weight(
+        return validation.resolve_class_weight(
             class_weight, self.classes, self.n_columns, self.class_totals, lenient=self.lenient
         )
 

@@ -194,7 +194,7 @@ class CrossEntropyClassifier(ClassifierMixin, BaseEstimator):
         self, X: Any, classes: NDArray[Any], codes: NDArray[Any], weights: NDArray[Any] | None, alpha: float
     ) -> Objective:
         totals = np.bincount(codes, weights, minlength=len(classes)).astype(np.float64)
-        class_weight = validation.check_class_weight(
+        class_weight = validation.resolve_class_weight(
             self.class_weight, classes, len(classes), lambda: totals, lenient=False
         )
         total = totals.sum() if class_weight is None else totals @ class_weight

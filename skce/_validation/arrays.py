@@ -1,0 +1,141 @@
+"""Arrays of numbers: kinds, shapes, weights, probabilities, logits."""
+
+import contextlib
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from scipy import sparse
+
+from skce import _kernels as kernels
+
+SUM_TOLERANCE = 1e-4
+"""How far a row of probabilities may sum from 1: ensembles in float32 drift by 1e-6, logits by far more."""
+
+
+def check_floats(name: str, array: Any) -> np.ndarray:
+    """A dense float32 or float64 array from anything array-like. Values are not looked at."""
+    if type(array) is np.ndarray and array.dtype in (np.float64, np.float32):
+        return array
+    if sparse.issparse(array):
+        raise TypeError(f"{name} must be dense, got a sparse matrix; convert it with .toarray().")
+    try:
+        array = np.asarray(_to_numpy(array) if hasattr(array, "to_numpy") else array)
+    except ValueError:
+        raise ValueError(f"{name} must be an array, got rows of different lengths.") from None
+    if array.dtype.kind == "c":
+        raise ValueError(f"{name} must be real. Complex data not supported.")
+    try:
+        return np.asarray(array, dtype=np.float32 if array.dtype in (np.float32, np.float16) else np.float64)
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"{name} must hold numbers, got an array of dtype {array.dtype}.") from error
+
+
+def _to_numpy(container: Any) -> np.ndarray:
+    """A Series or DataFrame of pandas or polars as an array, nan for pandas' NA."""
+    array = np.asarray(container.to_numpy())
+    if array.dtype == object:
+        with contextlib.suppress(TypeError, ValueError):
+            return container.to_numpy(dtype=np.float64, na_value=np.nan)
+    return array
+
+
+def check_not_empty(name: str, array: np.ndarray) -> None:
+    """At least one row and one column."""
+    if array.size == 0:
+        raise ValueError(f"{name} is empty: got shape {array.shape}.")
+
+
+def check_sample_weight(sample_weight: Any, n: int) -> np.ndarray | None:
+    """Non-negative finite weights of shape (n,) with a positive sum, or None."""
+    if sample_weight is None:
+        return None
+    weights = np.asarray(check_floats("sample_weight", sample_weight), dtype=np.float64)
+    if weights.ndim == 0:
+        weights = np.full(n, weights)
+    if weights.shape != (n,):
+        raise ValueError(f"sample_weight must have shape ({n},), got {weights.shape}.")
+    if not np.isfinite(weights).all():
+        row = int(np.flatnonzero(~np.isfinite(weights))[0])
+        raise ValueError(f"sample_weight must be finite: row {row} is {weights[row]}.")
+    if weights.min() < 0:
+        row = int(np.argmin(weights))
+        raise ValueError(f"sample_weight must not be negative: row {row} is {weights[row]:g}.")
+    with np.errstate(over="ignore"):
+        total = weights.sum()
+    if total == 0:
+        raise ValueError("sample_weight sums to zero: at least one weight must be positive.")
+    if total == np.inf:
+        raise ValueError("sample_weight sums to more than the largest float: divide it by its mean.")
+    return weights
+
+
+def check_distributions(axis: int, **distributions: Any) -> list[np.ndarray]:
+    """Arrays that have an `axis` and one shape, broadcast if need be, of one dtype. Values are not looked at."""
+    arrays = {name: check_floats(name, array) for name, array in distributions.items()}
+    for name, array in arrays.items():
+        if array.ndim == 0:
+            raise ValueError(f"{name} must have at least one axis, got the scalar {array}.")
+        check_not_empty(name, array)
+        if not isinstance(axis, (int, np.integer)) or not -array.ndim <= axis < array.ndim:
+            raise ValueError(f"axis {axis!r} is out of range for {name} of shape {array.shape}.")
+        if array.shape[axis] != next(iter(arrays.values())).shape[axis]:
+            raise ValueError(f"{_and(arrays)} must have as many outcomes, got shapes {_shapes(arrays)}.")
+    dtype = np.result_type(*arrays.values())
+    try:
+        broadcast = np.broadcast_arrays(*arrays.values())
+    except ValueError:
+        raise ValueError(f"{_and(arrays)} must have shapes that broadcast, got {_shapes(arrays)}.") from None
+    return [array.astype(dtype, copy=False) for array in broadcast]
+
+
+def _and(arrays: Mapping) -> str:
+    return " and ".join(arrays)
+
+
+def _shapes(arrays: Mapping) -> str:
+    return " and ".join(str(array.shape) for array in arrays.values())
+
+
+def check_probabilities(p: np.ndarray, name: str = "y_proba", hint: str = "") -> None:
+    """Raise for the first row of (n, k) or (n,) that is not made of probabilities that sum to 1. Block by block."""
+    size = kernels.block_rows(p.shape[1] if p.ndim == 2 else 1)
+    for start in range(0, len(p), size):
+        block = p[start : start + size].astype(np.float64 if p.dtype.kind != "f" else p.dtype, copy=False)
+        good = kernels.are_distributions(block, SUM_TOLERANCE) if p.ndim == 2 else kernels.are_probabilities(block)
+        if not good:
+            _explain_probabilities(block, start, name, hint)
+
+
+def _explain_probabilities(p: np.ndarray, start: int, name: str, hint: str) -> None:
+    """The slow, exact check of a block that the fast one did not pass."""
+    bad = ~((p >= 0) & (p <= 1))
+    if bad.any():
+        what = f"row {start + int(np.argwhere(bad)[0][0])} has {p[bad][0]:g}"
+        if not np.isfinite(p[bad][0]):
+            raise ValueError(f"{name} must be finite: {what}.")
+        raise ValueError(f"{name} must hold probabilities in [0, 1]: {what}.{hint}")
+    if p.ndim == 2:
+        sums = p.sum(axis=1, dtype=np.float64)
+        off = ~(np.abs(sums - 1) <= SUM_TOLERANCE)
+        if off.any():
+            row = int(np.flatnonzero(off)[0])
+            raise ValueError(f"Rows of {name} must sum to 1: row {start + row} sums to {sums[row]:.6g}.{hint}")
+
+
+def explain_logits(z: np.ndarray) -> None:
+    """Raise for the first row of logits that holds nan or +inf, or nothing but -inf."""
+    bad = np.isnan(z) | (z == np.inf)
+    if bad.any():
+        row = int(np.argwhere(bad)[0][0])
+        raise ValueError(f"Logits must be finite or -inf: row {row} has {z[bad][0]:g}.")
+    empty = np.flatnonzero(np.atleast_2d(z.T).T.max(axis=1) == -np.inf)
+    if len(empty) and z.ndim == 2:
+        raise ValueError(f"Logits must have a finite entry in each row: row {empty[0]} is -inf throughout.")
+
+
+def check_logit_losses(losses: np.ndarray, logits: np.ndarray) -> np.ndarray:
+    """Losses of a block of logits, unless one of those was nan or +inf."""
+    if np.isnan(losses).any() or not logits.max() < np.inf:
+        explain_logits(logits)
+    return losses

@@ -1,0 +1,304 @@
+"""What a metric takes: labels, distributions, the classes, and the columns that stand for them."""
+
+from typing import Any, NoReturn
+
+import numpy as np
+from scipy import sparse
+
+from skce import _targets
+from skce._validation.arrays import check_floats, check_not_empty, check_probabilities
+from skce._validation.options import listed
+
+
+def column_names(array: Any) -> np.ndarray | None:
+    """Names of the columns of a DataFrame (pandas, polars), None for anything else."""
+    columns = getattr(array, "columns", None)
+    if columns is None or len(columns) < 2 or type(columns).__name__ == "RangeIndex":  # a default: numbers, not names
+        return None
+    return _targets.as_labels(np.asarray(columns))
+
+
+def check_outputs(y_proba: Any) -> np.ndarray:
+    """Probabilities or logits as floats, (n, k), or (n,) for the positive one of two classes."""
+    outputs = check_floats("y_proba", y_proba)
+    if outputs.ndim == 2 and outputs.shape[1] == 1:
+        outputs = outputs[:, 0]
+    if outputs.ndim not in (1, 2):
+        raise ValueError(f"y_proba must have shape (n,) or (n, k), got {outputs.shape}.")
+    check_not_empty("y_proba", outputs)
+    return outputs
+
+
+def check_labels(y: Any, name: str = "y_true", *, shape: str = "(n,) or (n, k)", soft: bool = False) -> np.ndarray:
+    """Labels of shape (n,), none of them missing or a fraction, unless it may be a `soft` target."""
+    if sparse.issparse(y):
+        raise TypeError(f"{name} must be dense, got a sparse matrix; convert it with .toarray().")
+    try:
+        y = _targets.as_labels(y)
+    except ValueError:
+        raise ValueError(f"{name} must have shape {shape}, got rows of different lengths.") from None
+    if y.ndim != 1:
+        raise ValueError(f"{name} must have shape {shape}, got {y.shape}.")
+    check_not_empty(name, y)
+    if y.dtype.kind in "fmMO":
+        import pandas as pd
+
+        missing = pd.isna(y)
+        if missing.any():
+            raise ValueError(f"{name} must not have missing labels: row {int(np.flatnonzero(missing)[0])} is missing.")
+    if y.dtype.kind == "f" and not (soft and is_soft(y)):
+        fractions = y != np.rint(y)
+        if fractions.any():
+            row = int(np.flatnonzero(fractions)[0])
+            hint = (
+                "Probabilities of the positive class go to binary_cross_entropy_loss, distributions have shape (n, k)."
+            )
+            if shape == "(n,)":
+                hint = "Probabilities of the positive class must be in [0, 1], and go without labels and pos_label."
+            raise ValueError(f"{name} must hold labels, got continuous values: row {row} is {y[row]:g}. {hint}")
+    return y
+
+
+def check_classes(labels: Any, name: str = "labels") -> np.ndarray:
+    """The class of each column, in the caller's order, without duplicates."""
+    if isinstance(labels, (str, set, frozenset)):
+        raise TypeError(f"{name} must be a list, the class of each column in order, got {labels!r}.")
+    classes = check_labels(labels, name, shape="(k,)")
+    unique, codes = sorted_classes(classes, name)
+    if len(unique) < len(classes):
+        twice = unique[np.bincount(codes) > 1].tolist()
+        raise ValueError(f"{name} must not repeat a class, got {listed(twice)} more than once.")
+    return classes
+
+
+def check_length(y_true: np.ndarray, outputs: np.ndarray) -> None:
+    """As many rows of targets as of outputs."""
+    if len(y_true) != len(outputs):
+        raise ValueError(f"y_true and y_proba must have as many rows, got shapes {y_true.shape} and {outputs.shape}.")
+
+
+def find_classes(y_true: np.ndarray, n_outputs: int) -> tuple[np.ndarray, np.ndarray]:
+    """Classes of `n_outputs` columns and the code of each label, where no `labels` say which class has which column."""
+    classes, codes = sorted_classes(y_true, "y_true")
+    if n_outputs == 2 and len(classes) == 1:
+        for pair in ([0, 1], [-1, 1]):  # one class seen, but which of the usual two it is can be told
+            if y_true.dtype.kind in "biuf" and classes[0] in pair:
+                classes = np.array(pair).astype(y_true.dtype)
+                return classes, _targets.encode(y_true, classes)
+    if len(classes) != n_outputs:
+        raise ValueError(
+            f"y_true has {len(classes)} classes, {listed(classes.tolist())}, and y_proba {n_outputs} columns. "
+            "Pass labels=, the class of each column in order."
+        )
+    return classes, codes
+
+
+def sorted_classes(y: np.ndarray, name: str) -> tuple[np.ndarray, np.ndarray]:
+    try:
+        return _targets.find_classes(y)
+    except TypeError:
+        kinds = sorted({type(label).__name__ for label in y.tolist()})
+        raise ValueError(f"{name} must not mix kinds of labels, got {' and '.join(kinds)}.") from None
+
+
+def check_target_distributions(y_true: Any, classes: np.ndarray | None, n_columns: int) -> tuple:
+    """Distributions (n, k) as floats, or codes if they are one-hot integers; and the class of each column.
+
+    A DataFrame's columns are matched to the classes by name.
+    """
+    names = column_names(y_true)
+    names = None if names is None else check_classes(names, "The columns of y_true")
+    targets = check_floats("y_true", y_true) if _kind(y_true) != "int" else np.asarray(y_true)
+    if targets.ndim != 2:
+        raise ValueError(f"y_true must have shape (n,) or (n, k), got {targets.shape}.")
+    if targets.shape[1] != n_columns:
+        raise ValueError(f"y_true of shape {targets.shape} must have a column for each of the {n_columns} of y_proba.")
+    check_not_empty("y_true", targets)
+    if classes is None:
+        classes = np.arange(n_columns) if names is None else names
+    elif names is not None:
+        targets = targets[:, match_columns(names, classes, "y_true")]
+    check_probabilities(targets, "y_true")
+    return (targets if targets.dtype.kind == "f" else targets.argmax(axis=1)), classes
+
+
+def has_columns(y_true: Any) -> bool:
+    """Whether targets are distributions, in several columns, not labels."""
+    shape = getattr(y_true, "shape", None)
+    if shape is None:
+        first = y_true[0] if isinstance(y_true, (list, tuple)) and len(y_true) else None
+        return isinstance(first, (list, tuple, np.ndarray)) and len(first) > 1
+    return len(shape) == 2 and shape[1] > 1
+
+
+def check_multilabel(y_true: Any, y_proba: Any, from_logits: bool) -> tuple[np.ndarray, np.ndarray]:
+    """0/1 answers of any dtype, or floats with nan for unknown, and probabilities or logits of yes, both (n, L)."""
+    names, columns = column_names(y_true), column_names(y_proba)
+    if isinstance(y_proba, (list, tuple)) and len(y_proba) and all(ndim(p) == 2 for p in y_proba):
+        outputs = np.column_stack(_yes_columns(y_proba, from_logits))
+    else:
+        outputs = check_floats("y_proba", y_proba)
+    y_true = check_floats("y_true", y_true) if _kind(y_true) != "int" else np.asarray(y_true)
+    if y_true.ndim != 2 or y_true.shape != outputs.shape:
+        raise ValueError(f"y_true and y_proba must have the same shape (n, L), got {y_true.shape} and {outputs.shape}.")
+    check_not_empty("y_proba", outputs)
+    if names is not None and columns is not None:
+        places = match_columns(
+            check_classes(names, "The columns of y_true"), check_classes(columns, "The columns of y_proba"), "y_true"
+        )
+        y_true = y_true if np.array_equal(places, np.arange(len(places))) else y_true[:, places]
+    if np.fmin.reduce(y_true, axis=None) < 0 or np.fmax.reduce(y_true, axis=None) > 1:
+        bad = (y_true < 0) | (y_true > 1)
+        row = int(np.argwhere(bad)[0][0])
+        raise ValueError(f"y_true must be in [0, 1], or nan where unknown: row {row} has {y_true[bad][0]:g}.")
+    return y_true, outputs
+
+
+def ndim(array: Any) -> int:
+    """Number of axes; -1 for rows of different lengths, which NumPy takes for no array."""
+    try:
+        return np.ndim(array)
+    except ValueError:
+        return -1
+
+
+def _yes_columns(y_proba: Any, from_logits: bool) -> list[np.ndarray]:
+    """Probability (n,) of yes for each label, or its logit, from those of no and yes."""
+    columns = []
+    for label, answers in enumerate(y_proba):
+        p = check_floats("y_proba", answers)
+        if p.ndim != 2 or p.shape[1] != 2:
+            raise ValueError(f"y_proba must have two columns for each label, got {p.shape} for label {label}.")
+        if len(p) != len(y_proba[0]):
+            raise ValueError(f"y_proba must have as many rows for label {label} as for 0, got {len(p)}.")
+        if from_logits:
+            with np.errstate(invalid="ignore"):
+                columns.append(
+                    np.nan_to_num(p[:, 1] - p[:, 0], nan=np.nan, posinf=np.finfo(p.dtype).max, neginf=-np.inf)
+                )
+        else:
+            check_probabilities(p)
+            columns.append(p[:, 1])
+    return columns
+
+
+def check_pos_weight(pos_weight: Any, n_labels: int) -> tuple[np.ndarray, np.ndarray]:
+    """Weights (no, yes) of each label."""
+    weights = check_floats("pos_weight", pos_weight)
+    if weights.ndim > 1 or weights.shape not in ((), (1,), (n_labels,)):
+        raise ValueError(f"pos_weight must be a number or have shape ({n_labels},), got {weights.shape}.")
+    if not (np.isfinite(weights).all() and weights.min() >= 0):
+        raise ValueError(f"pos_weight must be finite and not negative, got {weights.min():g} to {weights.max():g}.")
+    return np.ones(n_labels), np.broadcast_to(weights, (n_labels,))
+
+
+def check_sum_average(average: str | None) -> None:
+    """Averages that a sum can be taken of."""
+    if average not in ("micro", None):
+        raise ValueError(f"reduction='sum' has no average {average!r}; use 'micro' or None.")
+
+
+def check_labels_alone(classes: Any) -> None:
+    """The classes of an estimator that gives each row one label."""
+    if isinstance(classes, list) and len(classes) and np.ndim(classes[0]) == 1:
+        raise ValueError("The estimator gives each row several labels: score it by neg_multilabel_cross_entropy.")
+
+
+def check_some_target(counts: np.ndarray) -> None:
+    """At least one known label."""
+    if not counts.any():
+        raise ValueError("y_true has no known label: every entry is nan, or weighs zero.")
+
+
+def _kind(array: Any) -> str:
+    dtype = getattr(array, "dtype", None)
+    return "int" if isinstance(array, np.ndarray) and dtype is not None and dtype.kind in "iub" else "float"
+
+
+def is_soft(y_true: np.ndarray) -> bool:
+    """Whether one-dimensional targets are probabilities, not labels: floats in [0, 1], some strictly between."""
+    if y_true.dtype.kind != "f" or not (y_true.min() >= 0 and y_true.max() <= 1):
+        return False
+    return bool(((y_true > 0) & (y_true < 1)).any())
+
+
+def find_pair(y_true: np.ndarray, pos_label: Any) -> np.ndarray:
+    """The negative and the positive class where only the labels, and maybe `pos_label`, tell them."""
+    classes, _ = sorted_classes(y_true, "y_true")
+    if pos_label is None:
+        return find_classes(y_true, 2)[0]
+    if pos_label not in classes.tolist():
+        classes = np.append(classes, np.array([pos_label], dtype=classes.dtype if classes.dtype.kind == "O" else None))
+    if len(classes) == 1:  # nothing but positives: the other class needs no name
+        return np.array([None, pos_label], dtype=object)
+    if len(classes) > 2:
+        raise ValueError(f"y_true must have two classes, got {listed(classes.tolist())} with pos_label={pos_label!r}.")
+    return classes
+
+
+def is_first(classes: np.ndarray, pos_label: Any) -> bool:
+    """Whether the positive one of two classes is the first."""
+    if pos_label not in classes.tolist():
+        raise ValueError(f"pos_label {pos_label!r} is not one of the labels {listed(classes.tolist())}.")
+    return bool(classes.tolist()[0] == pos_label)
+
+
+def check_two_columns(outputs: np.ndarray) -> None:
+    """Outputs of two classes."""
+    if outputs.ndim == 2 and outputs.shape[1] != 2:
+        raise ValueError(f"y_proba of two classes must have shape (n,) or (n, 2), got {outputs.shape}.")
+
+
+def check_some_known(weights: np.ndarray) -> np.ndarray:
+    """Weights after rows of unknown labels were dropped: not all of them."""
+    if not weights.any():
+        raise ValueError("No row is left: handle_unknown='ignore' drops every row of y_true.")
+    return weights
+
+
+def check_positive_mass(mass: float) -> float:
+    """The divisor of a mean."""
+    if not mass > 0:
+        raise ValueError("class_weight and sample_weight give every row the weight zero: a mean needs a positive one.")
+    return mass
+
+
+def check_columns(classes: np.ndarray, n_outputs: int) -> None:
+    """As many classes as columns."""
+    if len(classes) != n_outputs:
+        raise ValueError(
+            f"y_proba must have a column for each of the {len(classes)} classes {listed(classes.tolist())}, "
+            f"got {n_outputs}."
+        )
+
+
+def explain_unknown(labels: np.ndarray, classes: np.ndarray) -> NoReturn:
+    """Raise for labels without a column."""
+    raise ValueError(
+        f"y_true has labels {listed(list(dict.fromkeys(labels.tolist())))} that no column of y_proba stands for; the "
+        f"columns are {listed(classes.tolist())}. Pass labels=, or handle_unknown='clip' or 'ignore'."
+    )
+
+
+def match_columns(names: np.ndarray, classes: np.ndarray, what: str) -> np.ndarray:
+    """Position in `names` of each class; every class must be named, and every name be a class."""
+    position = _targets.encode(classes, names)
+    if (position == _targets.UNKNOWN).any() or len(names) != len(classes):
+        raise ValueError(
+            f"The columns of {what}, {listed(names.tolist())}, are not the classes {listed(classes.tolist())}."
+        )
+    return position
+
+
+def check_answers(values: Any) -> None:
+    """The classes of one label of several: no and yes, 0 and 1."""
+    if not set(np.asarray(values).tolist()) <= {0, 1}:
+        raise ValueError(f"Several labels must each have the classes 0 and 1, got {listed(list(values))}.")
+
+
+def check_method_of_labels(method: str) -> None:
+    """A method whose answer is a probability or a logit of each label."""
+    if method == "predict_log_proba":
+        raise ValueError(
+            "predict_log_proba of several labels lacks those of no: use predict_proba or decision_function."
+        )
