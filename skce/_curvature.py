@@ -27,6 +27,10 @@ STEEPEST = 0.25
 """Curvature of a cross-entropy in a logit where it is steepest, at p = 1/2."""
 
 
+LARGEST_HESSIAN = 1_000_000
+"""Numbers of a Hessian that is built in whole: 8 MB."""
+
+
 class Model(Protocol):
     """What a solver may ask of a model."""
 
@@ -38,21 +42,25 @@ class Model(Protocol):
 
 
 class Exact:
-    """The Hessian itself, (k p)^2 numbers, factorised by Cholesky after scaling to a unit diagonal."""
+    """The Hessian itself, factorised by Cholesky after scaling to a unit diagonal.
 
-    def __init__(self, hessian: np.ndarray, center: np.ndarray | None, exact: bool = True):
-        """`hessian` (k p, k p) in centred coordinates; a direction whose diagonal is 0 is not taken."""
+    It has (k p)^2 numbers; k blocks of p^2 where the logits do not interact.
+    """
+
+    def __init__(self, blocks: np.ndarray, center: np.ndarray | None, exact: bool = True):
+        """Blocks (1, k p, k p) or (k, p, p) in centred coordinates; a direction whose diagonal is 0 is not taken."""
         self.exact = exact  # not for a focal loss, whose curvature is itself a model
         self.center = center
-        diagonal = hessian.diagonal()
-        self.scale = np.divide(1, np.sqrt(np.abs(diagonal)), out=np.zeros(len(hessian)), where=diagonal > 0)
-        scaled = hessian * self.scale * self.scale[:, None]
-        self.factor = _with_jitter(lambda matrix: linalg.cholesky(matrix, lower=True, check_finite=False), scaled)
+        diagonal = np.einsum("baa->ba", blocks)
+        self.scale = np.divide(1, np.sqrt(np.abs(diagonal)), out=np.zeros(diagonal.shape), where=diagonal > 0)
+        scaled = blocks * self.scale[:, None, :] * self.scale[:, :, None]
+        self.factors = [_with_jitter(_cholesky, block) for block in scaled]
 
     def solve(self, gradient: np.ndarray) -> np.ndarray:
-        centred = _to_centred(gradient, self.center)
-        solution, _ = linalg.lapack.dpotrs(self.factor, self.scale * centred.reshape(-1), lower=True)
-        return _from_centred((self.scale * solution).reshape(gradient.shape), self.center)
+        scaled = self.scale * _to_centred(gradient, self.center).reshape(self.scale.shape)
+        for factor, row in zip(self.factors, scaled, strict=True):
+            row[:] = linalg.lapack.dpotrs(factor, row, lower=True)[0]
+        return _from_centred((self.scale * scaled).reshape(gradient.shape), self.center)
 
 
 class Factored:
@@ -129,7 +137,8 @@ class Hessian:
         self.total, self.alpha, self.fit_intercept = total, alpha, fit_intercept
         X, _, weights = rows.arrays
         self.sparse = sparse.issparse(X)
-        self.exact, self.full = cheapest(X.shape[0], shape, self.sparse)
+        self.independent = loss.one_question_a_column
+        self.exact, self.full = cheapest(X.shape[0], shape, self.sparse, self.independent)
         self.sample = rows if self.exact else self._sample(X, random_state)
         self.floor = np.finfo(X.dtype).eps ** (2 / 3)
         self.weight = X.shape[0] if weights is None else weights.sum(dtype=np.float64)
@@ -183,13 +192,15 @@ class Hessian:
         d = len(self.variance)
         constant = np.flatnonzero(self.variance == 0)
         hessian[:, constant] = 0
-        hessian[:, :, :, constant] = 0
-        hessian = pin(hessian) if self.loss.shift_invariant else hessian
-        diagonal = np.einsum("abab->ab", hessian)  # a view
+        hessian[..., constant] = 0
+        if self.loss.shift_invariant:
+            hessian = pin(hessian)
+        diagonal = np.einsum("abb->ab" if self.independent else "abab->ab", hessian)  # a view
         np.maximum(diagonal, 0, out=diagonal)  # a saturated p - p^2 may round to less
         diagonal[:, :d] += self.alpha + self.floor**1.5 * STEEPEST * self.variance
         diagonal[:, d:] += self.floor**1.5 * STEEPEST
-        return Exact(hessian.reshape(k * p, k * p), self.center, exact=self.loss.convex)
+        blocks = hessian if self.independent else hessian.reshape(1, k * p, k * p)
+        return Exact(blocks, self.center, exact=self.loss.convex)
 
     def _factored(self, curvature: Callable[..., Curvature]) -> Factored:
         center = None if self.sparse else self.center
@@ -227,19 +238,23 @@ class Hessian:
         return mean, covariance
 
 
-def cheapest(n: int, shape: tuple[int, int], is_sparse: bool) -> tuple[bool, bool]:
+def cheapest(n: int, shape: tuple[int, int], is_sparse: bool, independent: bool) -> tuple[bool, bool]:
     """Which model makes a fit cheapest: whether the whole Hessian, and if not whether all correlations of the features.
 
     In multiplications. Newton's method takes about 8 steps, each with a Hessian and its factorisation; a factored
     model 12 for one output, of whose Hessian it is a sample, and about 40 for several, each with little more than a
     pass over X; and three times a basis of the features. What a step's calls take when nothing is large counts as 1e6.
+    The Hessian of outputs that are `independent` is one of p^2 for each.
     """
     k, p = shape
     q, call, steps = k * p, 1e6, 12 if k == 1 else 40
-    hessian = n * p * p * k / 2 + (n * q * q / 2 if k > 1 else 0)
-    newton = 8 * (call + hessian + q**3 / 3)
+    if independent:
+        newton = 8 * (call + k * (n * p * p / 2 + p**3 / 3))
+    else:
+        newton = 8 * (call + n * p * p * k / 2 + n * q * q / 2 + q**3 / 3)
     factored = steps * (call + 4 * n * q) + 3 * (10 * p**3 + p * p * min(n, sample_size(p)))
-    return q <= 1000 and newton <= factored, p <= (500 if is_sparse else 3000)
+    numbers = k * p * p if independent else q * q
+    return numbers <= LARGEST_HESSIAN and newton <= factored, p <= (500 if is_sparse else 3000)
 
 
 def sample_size(d: int) -> int:
@@ -248,7 +263,7 @@ def sample_size(d: int) -> int:
 
 
 def exact_sums(X: Any, weights: np.ndarray | None, curvature: Curvature, center: np.ndarray | None) -> tuple:
-    """A block's part of the Hessian, (k, p, k, p), in centred coordinates."""
+    """A block's part of the Hessian, (k, p, k, p), in centred coordinates; (k, p, p) of logits that do not interact."""
     features = X.toarray() if sparse.issparse(X) else X
     if center is not None:
         extended = np.ones((len(features), len(center) + 1))
@@ -256,14 +271,15 @@ def exact_sums(X: Any, weights: np.ndarray | None, curvature: Curvature, center:
         features = extended
     diagonal, factor = _weighted(curvature, weights)
     k, p = diagonal.shape[1], features.shape[1]
-    hessian = np.zeros((k, p, k, p))
-    if factor is not None:
-        products = (factor[:, :, None] * features[:, None, :]).reshape(len(features), k * p)
-        np.negative(products.T @ products, out=hessian.reshape(k * p, k * p))
-    roots = np.sqrt(diagonal)
-    for c in range(k):  # A^T A takes half the multiplications of A^T B
-        rooted = roots[:, c, None] * features
-        hessian[c, :, c, :] += rooted.T @ rooted
+    own = np.empty((k, p, p))
+    for c, root in enumerate(np.sqrt(diagonal).T):  # A^T A takes half the multiplications of A^T B
+        rooted = root[:, None] * features
+        np.matmul(rooted.T, rooted, out=own[c])
+    if factor is None:
+        return (own,)
+    products = (factor[:, :, None] * features[:, None, :]).reshape(len(features), k * p)
+    hessian = -(products.T @ products).reshape(k, p, k, p)
+    np.einsum("apaq->apq", hessian)[:] += own
     return (hessian,)
 
 
@@ -318,6 +334,10 @@ def _diagonalise(covariance: np.ndarray, alpha: float, largest: float) -> tuple[
     np.einsum("aa->a", right)[:] += gamma * penalty
     values, basis = _with_jitter(lambda b: linalg.eigh(np.diag(penalty), b, driver="gvd", check_finite=False), right)
     return scale[:, None] * basis, np.clip(1 - gamma * values, 0, 1), alpha * values
+
+
+def _cholesky(matrix: np.ndarray) -> np.ndarray:
+    return linalg.cholesky(matrix, lower=True, check_finite=False)
 
 
 def _with_jitter(factorise: Callable[[np.ndarray], Any], matrix: np.ndarray) -> Any:
