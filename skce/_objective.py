@@ -51,8 +51,8 @@ class Objective:
     alpha : float
         Penalty; the intercepts bear none.
     fit_intercept : bool
-    frequencies : ndarray of shape (k,)
-        Weighted mean of the targets.
+    frequencies : ndarray of shape (k,), default=None
+        Weighted mean of the targets; the start with the best intercepts needs it.
     random_state : int or RandomState
         Chooses the rows that a factored model of the Hessian looks at.
     """
@@ -68,8 +68,8 @@ class Objective:
         n_outputs: int,
         alpha: float,
         fit_intercept: bool,
-        frequencies: np.ndarray,
-        random_state: Any,
+        frequencies: Any = None,
+        random_state: Any = 0,
     ):
         self.loss = loss
         self.total = total
