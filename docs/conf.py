@@ -23,7 +23,7 @@ extensions = [
     "sphinx_gallery.gen_gallery",
 ]
 suppress_warnings = ["config.cache"]  # sphinx_gallery_conf holds a function, style_figures
-exclude_patterns = ["_build", "gallery/*.ipynb", "gallery/*.py", "gallery/*.md5", "gallery/*.json"]
+exclude_patterns = ["_build", "gallery/**.ipynb", "gallery/**.py"]
 templates_path = ["_templates"]
 nitpicky = True
 nitpick_ignore_regex = [("py:.*", r"(?!skce).*")]  # numpydoc's types are prose, and other projects are not linked
@@ -45,8 +45,8 @@ html_theme_options = {
     "header_links_before_dropdown": 5,
     "logo": {"text": "skce", "alt_text": "skce: to the landing page"},
     "navigation_with_keys": False,
-    "secondary_sidebar_items": ["page-toc"],
-    "show_prev_next": True,
+    "secondary_sidebar_items": {"**": ["page-toc"], "gallery/index": []},
+    "show_nav_level": 2,
 }
 without_subpages = ["index", "mathematics", "coming_from", "benchmarks", "extending", "contributing", "changelog"]
 html_sidebars: dict[str, list[str]] = {page: [] for page in without_subpages}

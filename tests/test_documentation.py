@@ -15,7 +15,7 @@ PAGES = [
     ROOT / "README.md",
     *(path for path in sorted((ROOT / "docs").rglob("*.rst")) if not WRITTEN_BY_SPHINX & set(path.parts)),
 ]
-EXAMPLES = sorted((ROOT / "examples").glob("plot_*.py"))
+EXAMPLES = sorted((ROOT / "examples").rglob("plot_*.py"))
 
 
 def name_of(page):
