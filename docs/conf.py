@@ -41,15 +41,15 @@ html_title = f"skce {release}"
 html_static_path = ["_static"]
 html_css_files = ["skce.css"]
 html_logo = html_favicon = "_static/logo.svg"
+ALONE = ["mathematics", "coming_from", "benchmarks", "extending", "contributing", "changelog"]  # have no subpages
+html_sidebars: dict[str, list[str]] = {page: [] for page in ["index", *ALONE]}
 html_theme_options = {
     "header_links_before_dropdown": 5,
     "logo": {"text": "skce", "alt_text": "skce: to the landing page"},
     "navigation_with_keys": False,
-    "secondary_sidebar_items": {"**": ["page-toc"], "gallery/index": []},
+    "secondary_sidebar_items": {page: ["page-toc"] for page in ["api", "generated/*", "worked_numbers", *ALONE]},
     "show_nav_level": 2,
 }
-without_subpages = ["index", "mathematics", "coming_from", "benchmarks", "extending", "contributing", "changelog"]
-html_sidebars: dict[str, list[str]] = {page: [] for page in without_subpages}
 html_show_sourcelink = False
 
 FIGURES = {
