@@ -5,16 +5,19 @@
 theta is (W, b) as a flat vector in float64, W (k, d) row by row, each row followed by its intercept if there are any.
 """
 
+from collections.abc import Callable, Iterator
 from copy import copy
-from functools import partial
+from functools import cached_property, partial
 from typing import Any
 
 import numpy as np
 from scipy import sparse
+from sklearn.utils import check_random_state
 
 from skce import _kernels as kernels
-from skce._curvature import Hessian, Model
+from skce._curvature import STEEPEST, Hessian, Model
 from skce._rows import SHARDS, Rows, blas_threads
+from skce._scaling import Scaling
 from skce.losses import Loss
 
 BLOCK_BYTES = 1 << 20
@@ -22,6 +25,9 @@ BLOCK_BYTES = 1 << 20
 
 SMALL = 1 << 21
 """Up to this many multiplications a pass, single precision saves nothing that is felt."""
+
+STEEPNESS_ROWS = 500
+"""Rows that tell how large a learning rate may be."""
 
 FAR = 100.0
 """Standard deviations from 0 beyond which the mean of a feature costs single precision too many of its 7 digits."""
@@ -45,6 +51,8 @@ class Objective:
     alpha : float
         Penalty; the intercepts bear none.
     fit_intercept : bool
+    frequencies : ndarray of shape (k,)
+        Weighted mean of the targets.
     random_state : int or RandomState
         Chooses the rows that a factored model of the Hessian looks at.
     """
@@ -60,25 +68,42 @@ class Objective:
         n_outputs: int,
         alpha: float,
         fit_intercept: bool,
+        frequencies: np.ndarray,
         random_state: Any,
     ):
         self.loss = loss
         self.total = total
         self.alpha = alpha
         self.fit_intercept = fit_intercept
+        self.frequencies = frequencies
+        self.random_state = random_state
         self.shape = (n_outputs, X.shape[1] + fit_intercept)
         self.rows = rows_of(X, targets, weights, n_outputs)
-        self.hessian = Hessian(
-            loss,
+
+    @property
+    def theta_size(self) -> int:
+        """Number of parameters."""
+        return self.shape[0] * self.shape[1]
+
+    @cached_property
+    def hessian(self) -> Hessian:
+        """Maker of models of the Hessian."""
+        return Hessian(
+            self.loss,
             self.rows,
             shape=self.shape,
-            total=total,
-            alpha=alpha,
-            fit_intercept=fit_intercept,
-            random_state=random_state,
+            total=self.total,
+            alpha=self.alpha,
+            fit_intercept=self.fit_intercept,
+            random_state=self.random_state,
         )
+
+    @cached_property
+    def dtype(self) -> np.dtype:
+        """Of the products: float32 if that of X is, unless little is saved by it, or the features are far from 0."""
+        X = self.rows.arrays[0]
         single = X.dtype == np.float32 and X.shape[0] * np.prod(self.shape) > SMALL and self.hessian.offset() < FAR
-        self.dtype = np.dtype(np.float32 if single else np.float64)
+        return np.dtype(np.float32 if single else np.float64)
 
     def value_and_gradient(self, theta: np.ndarray) -> tuple[float, np.ndarray]:
         """The objective and its gradient, in one pass over the rows."""
@@ -86,11 +111,7 @@ class Objective:
         value, weight_gradient, intercept_gradient = self.rows.sum(
             partial(self._block_sums, coef.astype(self.dtype), intercept.astype(self.dtype))
         )
-        gradient = np.empty(self.shape)
-        gradient[:, : coef.shape[1]] = weight_gradient / self.total + self.alpha * coef
-        if self.fit_intercept:
-            gradient[:, -1] = intercept_gradient / self.total
-        return float(value / self.total + self.alpha / 2 * np.vdot(coef, coef)), gradient.reshape(-1)
+        return self._penalised(coef, value, weight_gradient, intercept_gradient, self.total)
 
     def curvature(self, theta: np.ndarray) -> "FlatModel":
         """A model of the Hessian at theta."""
@@ -109,7 +130,7 @@ class Objective:
         """W = 0 and its best intercepts: there the factored model is the Hessian, and the first step Newton's."""
         theta = np.zeros(self.shape)
         if self.fit_intercept:
-            theta[:, -1] = self.loss.constant_logits(self._frequencies())
+            theta[:, -1] = self.loss.constant_logits(self.frequencies)
         return theta.reshape(-1)
 
     def pack(self, coef: np.ndarray, intercept: np.ndarray) -> np.ndarray:
@@ -136,19 +157,41 @@ class Objective:
         weight_gradient = (X.T @ gradient).T if sparse.issparse(X) else gradient.T @ X
         return values.sum(dtype=np.float64), weight_gradient, np.ones(len(values), gradient.dtype) @ gradient
 
-    def _frequencies(self) -> np.ndarray:
-        """Weighted mean of the targets, (k,)."""
-        k = self.shape[0]
+    def batches(self, size: int, rng: np.random.RandomState | None) -> Iterator[tuple[int, Callable]]:
+        """The rows in mini-batches, shuffled unless `rng` is None: the size of each, and its `value_and_gradient`."""
+        n = self.rows.n_rows
+        order = None if rng is None else rng.permutation(n)
+        for start in range(0, n, size):
+            stop = min(start + size, n)
+            yield stop - start, partial(self._of_batch, self.rows.take(start, stop, order))
 
-        def sums(X: Any, targets: Any, weights: Any) -> tuple:
-            if targets.ndim == 1:
-                totals = np.bincount(targets, weights, minlength=max(2, k))
-                return totals[1:] if k == 1 else totals, totals.sum()
-            weights = np.ones(len(targets)) if weights is None else weights
-            return weights @ targets, weights.sum()
+    def _of_batch(self, block: tuple, theta: np.ndarray) -> tuple[float, np.ndarray]:
+        """An unbiased estimate of `value_and_gradient`."""
+        coef, intercept = self.unpack(theta)
+        sums = self._block_sums(coef.astype(self.dtype), intercept.astype(self.dtype), *block)
+        value, weight_gradient, intercept_gradient = sums
+        total = self.total * block[0].shape[0] / self.rows.n_rows
+        return self._penalised(coef, value, weight_gradient, intercept_gradient, total)
 
-        totals, mass = self.rows.sum(sums)
-        return totals / mass
+    def _penalised(
+        self, coef: np.ndarray, value: float, weight_gradient: np.ndarray, intercept_gradient: np.ndarray, total: float
+    ) -> tuple[float, np.ndarray]:
+        """The objective and its gradient from the sums over rows."""
+        gradient = np.empty(self.shape)
+        gradient[:, : coef.shape[1]] = weight_gradient / total + self.alpha * coef
+        if self.fit_intercept:
+            gradient[:, -1] = intercept_gradient / total
+        return float(value / total + self.alpha / 2 * np.vdot(coef, coef)), gradient.reshape(-1)
+
+    def scaling(self) -> Scaling:
+        """The features' mean and variance."""
+        return Scaling(self.shape, float(self.hessian.weight), self.hessian.center, self.hessian.variance)
+
+    def steepness(self, scaling: Scaling, batch_size: int) -> float:
+        """The curvature of mini-batches of the loss, in scaled coordinates, at most."""
+        rows = check_random_state(self.random_state).permutation(self.rows.n_rows)[:STEEPNESS_ROWS]
+        bend = 2 * STEEPEST if self.loss.shift_invariant else STEEPEST
+        return bend * scaling.steepness(self.rows.take(0, len(rows), rows)[0], batch_size)
 
 
 class FlatModel:
@@ -186,3 +229,10 @@ def threads_that_pay(X: Any, n_outputs: int) -> int:
     work = n * d * n_outputs
     heavy = work >= 1 << 24 if n_outputs >= 100 else work >= 1 << 25 and d >= 100 and n_outputs > 1
     return blas_threads() if heavy and not sparse.issparse(X) else 1
+
+
+def batch_size_that_pays(X: Any) -> int:
+    """Rows of a mini-batch: many steps an epoch for few rows, and no steps that cost more than their gradients."""
+    n, d = X.shape
+    least = d * n // max(X.nnz, 1) if sparse.issparse(X) else 1
+    return int(np.clip(n // 50, 16, np.clip(least, 128, 1024)))

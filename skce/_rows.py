@@ -63,6 +63,13 @@ class Rows:
                     out[start:stop] = function(*self._block(start, stop))
         return out
 
+    def take(self, start: int, stop: int, order: np.ndarray | None) -> tuple:
+        """Rows `start` to `stop` of an order of all rows, None for that of the arrays, as a block."""
+        if order is None:
+            return self._block(start, stop)
+        rows = order[start:stop]
+        return tuple(None if a is None else a[rows] for a in self.arrays)
+
     def __iter__(self) -> Iterator[tuple]:
         """Blocks in order."""
         return (self._block(start, stop) for shard in self._shards for start, stop in shard)

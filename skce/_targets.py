@@ -1,18 +1,61 @@
-"""Labels to class codes, once, for everybody.
+"""Targets, and labels to class codes, once, for everybody.
 
 A target is either a class code a row, (n,) integers, or a distribution a row, (n, k) floats. Nothing is ever one-hot
 encoded just to compute: a code is gathered. Errors about labels are raised in `_validation`, which calls this room.
 """
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
+
+from skce import _kernels as kernels
+from skce._rows import Rows
 
 UNKNOWN = -1
 """Code of a label that is not among the classes."""
 
 TABLE_LIMIT = 1 << 16
 """Integers spread over up to this many values (or ten a row) go through a table: 2 ns a label, `np.unique` takes 33."""
+
+
+class Targets(NamedTuple):
+    """What the rows should be, in the one form that a classifier's rooms share."""
+
+    values: np.ndarray
+    """Class codes (n,); distributions (n, k); or, of several labels, answers (n, L) in [0, 1], nan where unknown."""
+    classes: np.ndarray
+    """The classes, or the names of the labels."""
+    exclusive: bool
+    """Whether a row has one label."""
+
+    def take(self, rows: np.ndarray) -> "Targets":
+        """Those of some rows, of the same classes."""
+        return self._replace(values=self.values[rows])
+
+    def fold(self, rows: np.ndarray) -> "Targets":
+        """Those of some rows, of the classes that are left."""
+        if self.values.ndim == 2:
+            return self.take(rows)
+        present, codes = find_classes(self.values[rows])
+        return Targets(codes, self.classes[present], self.exclusive)
+
+    def labels(self) -> np.ndarray:
+        """The labels (n,), or the values (n, k) that have none."""
+        return self.classes[self.values] if self.values.ndim == 1 else self.values
+
+    def totals(self, weights: np.ndarray | None) -> np.ndarray:
+        """Weighted sum of the rows' targets, (k,)."""
+        if self.values.ndim == 1:
+            return np.bincount(self.values, weights, minlength=len(self.classes)).astype(np.float64)
+        return self._sum(np.nan_to_num, weights)
+
+    def known(self, weights: np.ndarray | None) -> np.ndarray:
+        """Weighted number of the rows where a label is known, (L,)."""
+        return self._sum(lambda y: ~np.isnan(y), weights)
+
+    def _sum(self, function: Any, weights: np.ndarray | None) -> np.ndarray:
+        rows = Rows(self.values, weights, block_rows=kernels.block_rows(self.values.shape[1]))
+        return rows.sum(lambda y, s: ((np.ones(len(y)) if s is None else s) @ function(y),))[0]
 
 
 def as_labels(y: Any) -> np.ndarray:

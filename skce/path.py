@@ -2,7 +2,7 @@
 
 import warnings
 from collections.abc import Iterator, Mapping
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -11,12 +11,13 @@ from sklearn.model_selection import check_cv
 from sklearn.utils import check_random_state
 from sklearn.utils.parallel import Parallel, delayed
 
-from skce import _targets
 from skce import _validation as validation
+from skce._link import link_of
 from skce._rows import single_blas_thread
+from skce._training import Training
 from skce.classifier import CrossEntropyClassifier
-from skce.scorers import neg_cross_entropy
-from skce.solvers import SOLVERS
+from skce.scorers import neg_cross_entropy, neg_multilabel_cross_entropy
+from skce.solvers import MINI_BATCH, SOLVERS
 
 
 class CrossEntropyClassifierCV(CrossEntropyClassifier):
@@ -33,10 +34,15 @@ class CrossEntropyClassifierCV(CrossEntropyClassifier):
     cv : int, splitter or iterable, default=None
         As in scikit-learn's searches: None for 5 stratified folds.
     scoring : str or callable, default=None
-        Scorer to choose by; greater is better. None for `neg_cross_entropy`.
+        Scorer to choose by; greater is better. None for `neg_cross_entropy`, of several labels for
+        `neg_multilabel_cross_entropy`.
     n_jobs : int, default=None
         Folds to work on at a time; as in joblib.
-    fit_intercept, label_smoothing, gamma, class_weight, solver, tol, max_iter, learning_rate, momentum, random_state
+    solver : {"auto", "lbfgs", "gradient_descent"}, default="auto"
+        As in `CrossEntropyClassifier`.
+    fit_intercept, link, label_smoothing, gamma, class_weight, tol, max_iter, learning_rate, learning_rate_init
+        As in `CrossEntropyClassifier`.
+    momentum, random_state
         As in `CrossEntropyClassifier`.
     verbose : int, default=0
         1 prints a line for each step of each fit.
@@ -76,13 +82,15 @@ class CrossEntropyClassifierCV(CrossEntropyClassifier):
         scoring: Any = None,
         n_jobs: int | None = None,
         fit_intercept: bool = True,
+        link: str = "auto",
         label_smoothing: float = 0.0,
         gamma: float = 0.0,
         class_weight: Any = None,
         solver: str = "auto",
         tol: float = 1e-6,
         max_iter: int = 1000,
-        learning_rate: float | None = None,
+        learning_rate: str | float = "adaptive",
+        learning_rate_init: float | None = None,
         momentum: float = 0.9,
         random_state: Any = None,
         verbose: int = 0,
@@ -92,6 +100,7 @@ class CrossEntropyClassifierCV(CrossEntropyClassifier):
         self.scoring = scoring
         self.n_jobs = n_jobs
         self.fit_intercept = fit_intercept
+        self.link = link
         self.label_smoothing = label_smoothing
         self.gamma = gamma
         self.class_weight = class_weight
@@ -99,11 +108,13 @@ class CrossEntropyClassifierCV(CrossEntropyClassifier):
         self.tol = tol
         self.max_iter = max_iter
         self.learning_rate = learning_rate
+        self.learning_rate_init = learning_rate_init
         self.momentum = momentum
         self.random_state = random_state
         self.verbose = verbose
 
-    warm_start = False
+    warm_start = early_stopping = False
+    _streaming: ClassVar[dict] = {}
 
     def fit(self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None) -> Self:
         """Choose alpha, and fit the coefficients to all rows.
@@ -112,8 +123,8 @@ class CrossEntropyClassifierCV(CrossEntropyClassifier):
         ----------
         X : {array-like, sparse matrix} of shape (n_samples, n_features)
             Features, dense or sparse, float32 or float64; anything else becomes float64.
-        y : array-like of shape (n_samples,)
-            Labels of two or more classes.
+        y : array-like of shape (n_samples,) or (n_samples, n_classes)
+            Labels, soft labels or several labels a row, as in `CrossEntropyClassifier`.
         sample_weight : array-like of shape (n_samples,), default=None
             Weight of each row, in the fits and in the scores.
 
@@ -126,26 +137,31 @@ class CrossEntropyClassifierCV(CrossEntropyClassifier):
         ValueError
             If X, y or a parameter is not as described.
         """
-        self._check_parameters()
+        validation.check_parameters(self, SOLVERS.keys() - MINI_BATCH)
         alphas = validation.check_alphas(self.alphas)
-        scorer = validation.check_scorer(self, neg_cross_entropy if self.scoring is None else self.scoring)
-        X, classes, codes, weights = validation.check_fit(self, X, y, sample_weight)
+        data = validation.check_fit(self, X, y, sample_weight)
+        default = neg_cross_entropy if data.targets.exclusive else neg_multilabel_cross_entropy
+        scorer = validation.check_scorer(self, default if self.scoring is None else self.scoring)
         base = self._base()
-        folds = list(check_cv(self.cv, codes, classifier=True).split(X, codes))
+        y = data.targets.values
+        folds = list(check_cv(self.cv, y, classifier=True).split(data.X, y))
         scores = Parallel(n_jobs=self.n_jobs)(
-            delayed(_path_scores)(base, X, classes[codes], weights, alphas, scorer, *fold) for fold in folds
+            delayed(_path_scores)(base, data, alphas, scorer, *fold) for fold in folds
         )
         self.alphas_, self.scores_ = alphas, np.column_stack(scores)
         self.alpha_ = float(alphas[_best(self.scores_.mean(axis=1))])
         with single_blas_thread:
-            objective = base._objective(X, classes, codes, weights, self.alpha_)
-            result = SOLVERS[self.solver](objective, objective.start(), **self._solver_options())
-        return self._store(classes, objective, result)
+            training = Training(self, link_of(self.link, data.targets), data, self.alpha_)
+            theta = training.objective.start()
+            result = training.solve(theta, training.watched()[0])
+        return self._store(training, result)
 
     def _base(self) -> CrossEntropyClassifier:
         """A classifier of the same parameters, with a seed instead of a random state that would move on."""
         own = self.get_params(deep=False)
-        shared = {name: own[name] for name in CrossEntropyClassifier().get_params() if name in own}
+        shared = {
+            name: own[name] for name in CrossEntropyClassifier().get_params() if name in own and name != "scoring"
+        }
         if not (self.random_state is None or isinstance(self.random_state, (int, np.integer))):
             shared["random_state"] = int(check_random_state(self.random_state).randint(2**31 - 1))
         return CrossEntropyClassifier(**shared)
@@ -160,39 +176,35 @@ def _best(scores: NDArray[Any]) -> int:
 
 def _path_scores(
     base: CrossEntropyClassifier,
-    X: Any,
-    y: NDArray[Any],
-    weights: NDArray[Any] | None,
+    data: validation.FitInput,
     alphas: NDArray[Any],
     scorer: Any,
     train: NDArray[Any],
     test: NDArray[Any],
 ) -> list[float]:
     """Scores of a fold's path."""
-    options = {}
-    if weights is not None and validation.accepts_weights(scorer):
-        options["sample_weight"] = weights[test]
-    models = _path(base, X[train], y[train], None if weights is None else weights[train], alphas)
-    return [float(scorer(model, X[test], y[test], **options)) for model in models]
+    X, targets, weights = data.take(test)
+    options = {"sample_weight": weights} if weights is not None and validation.accepts_weights(scorer) else {}
+    return [float(scorer(model, X, targets.labels(), **options)) for model in _path(base, data.fold(train), alphas)]
 
 
 def _path(
-    base: CrossEntropyClassifier, X: Any, y: NDArray[Any], weights: NDArray[Any] | None, alphas: NDArray[Any]
+    base: CrossEntropyClassifier, data: validation.FitInput, alphas: NDArray[Any]
 ) -> Iterator[CrossEntropyClassifier]:
     """Models of one fold, each started from the one before."""
-    classes, codes = _targets.find_classes(y)
+    classes = data.targets.classes
     validation.check_two_classes(classes)
     if isinstance(base.class_weight, Mapping):  # a fold may lack a class
         present = {label: weight for label, weight in base.class_weight.items() if label in classes.tolist()}
         base = clone(base).set_params(class_weight=present or None)
     with single_blas_thread:
-        objective = base._objective(X, classes, codes, weights, alphas[0])
-        theta = objective.start()
+        training = Training(base, link_of(base.link, data.targets), data, alphas[0])
+        theta = training.objective.start()
     for alpha in alphas:
         with single_blas_thread:
-            penalised = objective.with_alpha(float(alpha))
-            result = SOLVERS[base.solver](penalised, theta, **base._solver_options())
+            penalised = training.with_alpha(float(alpha))
+            result = penalised.solve(theta, penalised.watched()[0])
         theta = result.theta
         model = clone(base).set_params(alpha=float(alpha))
-        model.n_features_in_ = X.shape[1]
-        yield model._store(classes, penalised, result)
+        model.n_features_in_ = data.X.shape[1]
+        yield model._store(penalised, result)

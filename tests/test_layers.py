@@ -11,10 +11,12 @@ PACKAGE = Path(__file__).resolve().parents[1] / "skce"
 LAYERS = [
     {"_targets", "_rows", "_kernels", "_validation", "solvers"},
     {"information", "losses"},
-    {"_curvature", "_objective"},
+    {"_scaling", "_curvature", "_objective"},
+    {"_link", "_monitor"},
     {"_case"},
     {"metrics"},
     {"scorers"},
+    {"_training"},
     {"classifier"},
     {"path"},
 ]

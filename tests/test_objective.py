@@ -46,8 +46,15 @@ def build(
         n_outputs=1 if k == 2 else k,
         alpha=alpha,
         fit_intercept=fit_intercept,
+        frequencies=mean_target(codes, s, k),
         random_state=np.random.RandomState(0),
     )
+
+
+def mean_target(codes, weights, k):
+    """Weighted mean of the targets: of the second of two classes, of each of several."""
+    means = np.array([weights[codes == c].sum() for c in range(k)]) / weights.sum()
+    return means[1:] if k == 2 else means
 
 
 def random_theta(objective, scale=0.3, seed=1):
@@ -325,6 +332,7 @@ def test_weight_zero_is_no_row_for_the_models(container):
                 container(wild[rows]),
                 codes[rows],
                 weights,
+                frequencies=mean_target(codes, np.where(kept, s, 0), 3),
                 random_state=np.random.RandomState(0),
                 **common,
             )

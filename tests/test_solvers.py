@@ -7,9 +7,9 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy import linalg, optimize
 
-from skce.solvers import SOLVERS
+from skce.solvers import MINI_BATCH, SOLVERS
 
-all_solvers = pytest.mark.parametrize("solver", sorted(SOLVERS))
+all_solvers = pytest.mark.parametrize("solver", sorted(SOLVERS.keys() - MINI_BATCH))
 
 
 class Inverse:
@@ -161,10 +161,19 @@ def test_result_is_consistent(solver, max_iter):
 def test_callback_hears_every_step(solver):
     """The iteration, the value and the estimated distance, at the start and after each step; the last is below tol."""
     heard = []
-    result = solve(solver, Quadratic("diagonal"), np.zeros(6), tol=1e-7, callback=lambda *args: heard.append(args))
-    assert [n for n, _, _ in heard] == list(range(result.n_iter + 1))
-    assert [value for _, value, _ in heard] == result.curve
-    assert heard[-1][2] <= 1e-7 < min(distance for _, _, distance in heard[:-1])
+    result = solve(solver, Quadratic("diagonal"), np.zeros(6), tol=1e-7, callback=heard.append)
+    assert [step.n_iter for step in heard] == list(range(result.n_iter + 1))
+    assert [step.value for step in heard] == result.curve
+    assert heard[-1].distance <= 1e-7 < min(step.distance for step in heard[:-1])
+    assert_array_equal(heard[-1].theta, result.theta)
+
+
+@all_solvers
+def test_callback_can_stop(solver):
+    """What it returns ends the solver, there and then."""
+    result = solve(solver, Quadratic("diagonal"), np.zeros(6), tol=0.0, callback=lambda step: step.n_iter == 2)
+    assert result.n_iter == 2
+    assert "callback" in result.message
 
 
 @all_solvers
@@ -268,7 +277,7 @@ def test_gradient_descent_is_what_its_docstring_says():
     """Without momentum and with a rate that is safe, each step is minus the rate times the gradient."""
     objective = Quadratic("exact", condition=10.0)
     theta = np.zeros(6)
-    result = solve("gradient_descent", objective, theta, max_iter=5, learning_rate=0.05, momentum=0.0)
+    result = solve("gradient_descent", objective, theta, max_iter=5, learning_rate_init=0.05, momentum=0.0)
     for _ in range(5):
         theta = theta - 0.05 * objective.hessian @ (theta - objective.minimum)
     assert_allclose(result.theta, theta, rtol=1e-12)
@@ -278,7 +287,7 @@ def test_gradient_descent_keeps_momentum():
     """Each move is momentum times the last one minus the rate times the gradient."""
     objective = Quadratic("exact", condition=10.0)
     theta, move = np.zeros(6), np.zeros(6)
-    result = solve("gradient_descent", objective, theta, max_iter=4, learning_rate=0.02, momentum=0.5)
+    result = solve("gradient_descent", objective, theta, max_iter=4, learning_rate_init=0.02, momentum=0.5)
     for _ in range(4):
         move = 0.5 * move - 0.02 * objective.hessian @ (theta - objective.minimum)
         theta = theta + move
@@ -290,7 +299,7 @@ def test_gradient_descent_keeps_momentum():
 def test_gradient_descent_is_safe_at_any_rate(learning_rate, momentum):
     """A rate that is too large is halved until the objective goes down: it never goes up."""
     result = solve(
-        "gradient_descent", Quadratic(), np.zeros(6), max_iter=200, learning_rate=learning_rate, momentum=momentum
+        "gradient_descent", Quadratic(), np.zeros(6), max_iter=200, learning_rate_init=learning_rate, momentum=momentum
     )
     assert all(after <= before for before, after in pairwise(result.curve))
     assert result.value < result.curve[0]

@@ -53,6 +53,7 @@ def build(n, d, k, dtype, order="C"):
         n_outputs=1 if k == 2 else k,
         alpha=1e-3,
         fit_intercept=True,
+        frequencies=np.full(1 if k == 2 else k, 1 / k),
         random_state=np.random.RandomState(0),
     )
 

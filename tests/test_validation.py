@@ -498,7 +498,7 @@ MISTAKES = {
     "solver": (
         fit(solver="lbgfs"),
         ValueError,
-        r"Unknown solver 'lbgfs'; use one of 'auto', .*'gradient_descent', .*'lbfgs'",
+        r"Unknown solver 'lbgfs'; use one of 'adam', 'auto', .*'gradient_descent', .*'lbfgs'",
     ),
     "alpha": (fit(alpha=-1.0), ValueError, r"alpha must be in \[0, inf.*, got -1"),
     "alpha nan": (fit(alpha=nan), ValueError, r"alpha must be .*got nan"),

@@ -1,11 +1,13 @@
 """What an estimator takes, and all that is private in scikit-learn."""
 
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Iterable
+from typing import Any, NamedTuple
 
 import numpy as np
+from scipy import sparse
 from sklearn.metrics import check_scoring
 from sklearn.metrics._scorer import _BaseScorer as BaseScorer  # caching and routing in searches need this base
+from sklearn.model_selection import train_test_split
 from sklearn.utils import check_random_state
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import (
@@ -17,22 +19,252 @@ from sklearn.utils.validation import (
 )
 
 from skce import _targets
-from skce._validation.arrays import check_floats, check_sample_weight
-from skce._validation.labels import check_labels, ndim, sorted_classes
-from skce._validation.options import check_number
+from skce._targets import Targets
+from skce._validation.arrays import check_floats, check_not_empty, check_probabilities, check_sample_weight
+from skce._validation.labels import (
+    check_classes,
+    check_labels,
+    column_names,
+    has_columns,
+    match_columns,
+    ndim,
+    sorted_classes,
+)
+from skce._validation.options import check_flag, check_number, check_option, listed
 
 __all__ = ["BaseScorer", "check_is_fitted", "check_random_state", "check_response_method"]
 
 
-def check_fit(estimator: Any, X: Any, y: Any, sample_weight: Any) -> tuple:
-    """X (n, d) as float64 or float32, dense or CSR; the classes; the code of each label; weights or None."""
+LINKS = ("auto", "sigmoid", "softmax")
+SCHEDULES = ("adaptive", "constant", "invscaling")
+
+
+class FitInput(NamedTuple):
+    """What a classifier is fitted to."""
+
+    X: Any
+    """(n, d), float64 or float32, dense or CSR."""
+    targets: Targets
+    weights: np.ndarray | None
+
+    def take(self, rows: np.ndarray) -> "FitInput":
+        """Some of the rows."""
+        weights = None if self.weights is None else self.weights[rows]
+        return FitInput(self.X[rows], self.targets.take(rows), weights)
+
+    def fold(self, rows: np.ndarray) -> "FitInput":
+        """Some of the rows, and the classes that are left."""
+        return self.take(rows)._replace(targets=self.targets.fold(rows))
+
+
+def check_fit(estimator: Any, X: Any, y: Any, sample_weight: Any, *, known: Any = None, reset: bool = True) -> FitInput:
+    """What a classifier is fitted to; `known` has the classes of rows before these, and whether they are exclusive."""
     if _is_column_of_objects(y):  # scikit-learn compares labels before it looks at their kinds
         sorted_classes(check_labels(y, "y"), "y")
-    X, y = validate_data(estimator, X, y, accept_sparse="csr", dtype=(np.float64, np.float32), y_numeric=False)
-    check_classification_targets(y)
-    classes, codes = sorted_classes(_targets.as_labels(y), "y")
-    check_two_classes(classes)
-    return X, classes, codes, check_sample_weight(sample_weight, X.shape[0])
+    formats = {"accept_sparse": "csr", "dtype": (np.float64, np.float32), "reset": reset}
+    if has_columns(y):
+        X = validate_data(estimator, X, **formats)
+        targets = check_target_matrix(y, estimator.link if known is None else known)
+        check_same_length(X, targets.values)
+    else:
+        X, y = validate_data(estimator, X, y, y_numeric=False, **formats)
+        check_classification_targets(y)
+        targets = check_target_labels(y, known)
+    return FitInput(X, targets, check_sample_weight(sample_weight, X.shape[0]))
+
+
+def check_target_labels(y: Any, known: Any) -> Targets:
+    """Targets of labels of shape (n,)."""
+    labels = _targets.as_labels(y)
+    if known is None:
+        classes, codes = sorted_classes(labels, "y")
+        check_two_classes(classes)
+        return Targets(codes, classes, True)
+    if not known.exclusive:
+        raise ValueError(f"y must have a column for each of the {len(known.classes)} labels, got shape {labels.shape}.")
+    codes = _targets.encode(labels, known.classes)
+    if (codes == _targets.UNKNOWN).any():
+        unseen = list(dict.fromkeys(labels[codes == _targets.UNKNOWN].tolist()))
+        raise ValueError(
+            f"y has labels {listed(unseen)} that are not among the classes {listed(known.classes.tolist())}."
+        )
+    return Targets(codes, known.classes, True)
+
+
+def check_target_matrix(y: Any, like: Any) -> Targets:
+    """Targets of several columns, by the option `link` or like other targets.
+
+    "auto" takes 0, 1 and nan for several labels a row, and rows that sum to 1 for soft labels; "softmax" takes any for
+    soft labels, "sigmoid" for several labels.
+    """
+    if sparse.issparse(y):
+        raise TypeError("y must be dense, got a sparse matrix; convert it with .toarray().")
+    names = column_names(y)
+    values = check_floats("y", y)
+    if values.ndim != 2:
+        raise ValueError(f"y must have shape (n,) or (n, k), got {values.shape}.")
+    check_not_empty("y", values)
+    classes = np.arange(values.shape[1]) if names is None else check_classes(names, "The columns of y")
+    if isinstance(like, str):
+        exclusive = like != "sigmoid" and (like == "softmax" or not _are_answers(values))
+    else:
+        exclusive = like.exclusive
+        values = _columns_like(values, names, like.classes)
+        classes = like.classes
+    if exclusive:
+        check_soft_labels(values)
+    else:
+        check_answer_values(values)
+    return Targets(values, classes, exclusive)
+
+
+def _are_answers(values: np.ndarray) -> bool:
+    """Whether targets of several columns are 0, 1 or unknown throughout, or unknown somewhere."""
+    return bool(np.isnan(values).any() or ((values == 0) | (values == 1)).all())
+
+
+def _columns_like(values: np.ndarray, names: np.ndarray | None, classes: np.ndarray) -> np.ndarray:
+    if values.shape[1] != len(classes):
+        raise ValueError(f"y must have {len(classes)} columns, got shape {values.shape}.")
+    return values if names is None else values[:, match_columns(names, classes, "y")]
+
+
+def check_soft_labels(values: np.ndarray) -> None:
+    """Rows that are distributions."""
+    hint = " y of several columns has rows that sum to 1 (soft labels), or 0, 1 and nan (several labels a row)."
+    check_probabilities(values, "y", hint)
+
+
+def check_answer_values(values: np.ndarray) -> None:
+    """Numbers in [0, 1], or nan."""
+    bad = (values < 0) | (values > 1)
+    if bad.any():
+        row = int(np.argwhere(bad)[0][0])
+        raise ValueError(f"y must be in [0, 1], or nan where unknown: row {row} has {values[bad][0]:g}.")
+
+
+def check_known_labels(known: np.ndarray, classes: np.ndarray) -> None:
+    """A known answer for each label."""
+    if not known.all():
+        raise ValueError(f"y has no known answer for the labels {listed(classes[known == 0].tolist())}: drop them.")
+
+
+def check_same_length(X: Any, y: np.ndarray) -> None:
+    """As many rows of X as of y."""
+    if X.shape[0] != len(y):
+        raise ValueError(f"X and y must have as many rows, got inconsistent shapes {X.shape} and {y.shape}.")
+
+
+def check_stream(estimator: Any, X: Any, y: Any, sample_weight: Any, classes: Any, known: Any) -> FitInput:
+    """What `partial_fit` adds to a classifier, which has not been fitted if nothing is `known`."""
+    if classes is not None:
+        classes = check_classes(classes, "classes")
+        if known is not None and set(classes.tolist()) != set(known.classes.tolist()):
+            raise ValueError(f"classes must be those of the first call, {listed(known.classes.tolist())}.")
+    if known is not None:
+        return check_fit(estimator, X, y, sample_weight, known=known, reset=False)
+    if not has_columns(y):
+        if classes is None:
+            raise ValueError("The first call of partial_fit needs classes=, all those that will come.")
+        check_two_classes(classes)
+        return check_fit(estimator, X, y, sample_weight, known=Targets(np.empty(0), np.sort(classes), True))
+    data = check_fit(estimator, X, y, sample_weight)
+    if classes is None:
+        return data
+    if len(classes) != len(data.targets.classes):
+        raise ValueError(
+            f"classes must name the {len(data.targets.classes)} columns of y, got {listed(classes.tolist())}."
+        )
+    return data._replace(targets=data.targets._replace(classes=classes))
+
+
+def split(targets: Targets, fraction: float, random_state: Any) -> tuple[np.ndarray, np.ndarray]:
+    """Rows to fit and rows to validate, of each class alike where that can be."""
+    n = len(targets.values)
+    n_out = int(np.ceil(fraction * n))
+    if n_out >= n:
+        raise ValueError(f"validation_fraction={fraction:g} of {n} rows leaves none to fit.")
+    alike = targets.values.ndim == 1 and min(n_out, n - n_out) >= len(targets.classes)
+    if alike:
+        counts = np.bincount(targets.values)
+        alike = counts[counts > 0].min() > 1
+    return tuple(
+        train_test_split(
+            np.arange(n), test_size=n_out, random_state=random_state, stratify=targets.values if alike else None
+        )
+    )
+
+
+def check_validation_set(estimator: Any, X: Any, y: Any, sample_weight: Any, known: Any) -> FitInput | None:
+    """Rows that the caller keeps for validation."""
+    if X is None and y is None:
+        return None
+    if X is None or y is None:
+        raise ValueError("X_val and y_val go together: one of them is None.")
+    return check_fit(estimator, X, y, sample_weight, known=known, reset=False)
+
+
+NUMBERS: dict[str, tuple] = {
+    "alpha": (0.0,),
+    "gamma": (0.0,),
+    "tol": (0.0,),
+    "power_t": (0.0,),
+    "momentum": (0.0, 1.0),
+    "beta_1": (0.0, 1.0),
+    "beta_2": (0.0, 1.0),
+}
+"""Parameters that are numbers from the first bound to below the second."""
+
+COUNTS = ("max_iter", "n_iter_no_change")
+FLAGS = ("fit_intercept", "nesterovs_momentum", "average", "shuffle", "early_stopping", "warm_start")
+
+
+def check_parameters(estimator: Any, solvers: Iterable[str]) -> None:
+    """The parameters of a classifier that need no data to be checked."""
+    own = estimator.get_params(deep=False)
+    check_option("solver", own["solver"], solvers)
+    check_option("link", own["link"], LINKS)
+    for name in [name for name in NUMBERS if name in own]:
+        check_number(name, own[name], *NUMBERS[name])
+    for name in [name for name in COUNTS if name in own]:
+        check_number(name, own[name], 1, integer=True)
+    for name in [name for name in FLAGS if name in own]:
+        check_flag(name, own[name])
+    check_learning_rate(own["learning_rate"], own["learning_rate_init"])
+    if "batch_size" in own:
+        check_batch_size(own["batch_size"], 1)
+        check_number("validation_fraction", own["validation_fraction"], 0.0, 1.0, closed="neither")
+    check_number(
+        "verbose", int(own["verbose"]) if isinstance(own["verbose"], bool) else own["verbose"], 0, integer=True
+    )
+    check_random_state(own["random_state"])
+
+
+def check_stream_weights(class_weight: Any) -> None:
+    """Class weights that need not see all rows."""
+    if isinstance(class_weight, str):
+        raise ValueError(
+            "class_weight='balanced' is unknown in partial_fit, which does not see all rows: pass a dict, or "
+            "sample_weight."
+        )
+
+
+def check_learning_rate(learning_rate: Any, learning_rate_init: Any) -> tuple[str, float | None]:
+    """A schedule and its first rate; a number is a constant rate."""
+    if not isinstance(learning_rate, str):
+        return "constant", float(check_number("learning_rate", learning_rate, 0.0, closed="neither"))
+    check_option("learning_rate", learning_rate, SCHEDULES)
+    if learning_rate_init is not None:
+        check_number("learning_rate_init", learning_rate_init, 0.0, closed="neither")
+    return learning_rate, learning_rate_init
+
+
+def check_batch_size(batch_size: Any, best: int) -> int:
+    """Rows of a mini-batch; "auto" takes the best."""
+    if isinstance(batch_size, str):
+        check_option("batch_size", batch_size, ("auto",))
+        return best
+    return int(check_number("batch_size", batch_size, 1, integer=True))
 
 
 def check_two_classes(classes: np.ndarray) -> None:

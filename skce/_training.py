@@ -1,0 +1,165 @@
+"""One training: an estimator's parameters and checked data become an objective, a start, a solver's call, attributes.
+
+What `fit`, `partial_fit` and the path of penalties share. The estimator is read for its parameters and never changed.
+"""
+
+import copy
+from collections.abc import Callable
+from dataclasses import fields
+from functools import cache
+from inspect import signature
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from skce import _validation as validation
+from skce._link import Link
+from skce._monitor import Bridge, Printer, Validation, watch
+from skce._objective import Objective, batch_size_that_pays
+from skce.solvers import SOLVERS, Batching, Callback, Result
+
+STREAMING = {"adam": "adam", "auto": "sgd", "sgd": "sgd"}
+"""Solver of `partial_fit` for each option that has one."""
+
+
+class Training:
+    """The training of one estimator on some rows.
+
+    Parameters
+    ----------
+    estimator : CrossEntropyClassifier
+        Read for its parameters.
+    link : Link
+    data : FitInput
+    alpha : float
+    """
+
+    def __init__(self, estimator: Any, link: Link, data: validation.FitInput, alpha: float):
+        self.estimator, self.link, self.data = estimator, link, data
+        self.seed = 0 if estimator.random_state is None else estimator.random_state
+        self.class_weights = link.class_weights(estimator.class_weight, data.targets, data.weights)
+        self.objective = self._objective(data, alpha)
+
+    def with_alpha(self, alpha: float) -> "Training":
+        """The same with another penalty; what is known of the rows is shared."""
+        other = copy.copy(self)
+        other.objective = self.objective.with_alpha(alpha)
+        return other
+
+    def start(self, *, resume: bool, streaming: bool) -> NDArray[Any]:
+        """The estimator's coefficients, the best constant prediction, or 0 where a stream does not tell it yet."""
+        if resume and self._fits():
+            return self.objective.pack(self.estimator.coef_, self.estimator.intercept_)
+        return np.zeros(self.objective.theta_size) if streaming else self.objective.start()
+
+    def solve(
+        self, theta: NDArray[Any], callback: Callback | None = None, *, resume: bool = False, streaming: bool = False
+    ) -> Result:
+        """Minimise the objective by the estimator's solver, with those of its parameters that the solver takes."""
+        solver = SOLVERS[STREAMING[self.estimator.solver] if streaming else self.estimator.solver]
+        options = self._options(solver)
+        if "batching" in options:
+            options["batching"] = self._batching(np.inf if streaming else self.estimator.n_iter_no_change)
+            memory = getattr(self.estimator, "_memory", None) if resume else None
+            options["memory"] = memory if memory is not None and memory.theta.shape == theta.shape else None
+        if streaming:
+            options["max_iter"] = 1
+        return solver(self.objective, theta, **{**options, "callback": callback})
+
+    def watched(
+        self, held_out: validation.FitInput | None = None, bridge: Bridge | None = None
+    ) -> tuple[Callback | None, Validation | None]:
+        """What the estimator's parameters, validation rows and scikit-learn's callbacks make of the steps."""
+        validation_ = None if held_out is None else self._validation(held_out)
+        watchers: list[Any] = [] if validation_ is None else [validation_]
+        if self.estimator.verbose:
+            watchers.append(Printer(int(self.estimator.verbose), validation_))
+        if bridge is not None:
+            watchers.append(bridge)
+        return watch(watchers), validation_
+
+    def attributes(self, theta: NDArray[Any]) -> dict[str, Any]:
+        """What an estimator needs to predict."""
+        coef, intercept = self.objective.unpack(theta)
+        dtype = self.data.X.dtype
+        return {
+            "classes_": self.link.classes,
+            "coef_": np.array(coef, dtype=dtype, order="C"),
+            "intercept_": np.array(intercept, dtype=dtype),
+            "_link": self.link,
+        }
+
+    def _objective(self, data: validation.FitInput, alpha: float) -> Objective:
+        """The objective of some rows, with the class weights of those that are fitted."""
+        estimator = self.estimator
+        weighted = self.link.weigh(self.class_weights, data.targets, data.weights)
+        return Objective(
+            self.link.loss(estimator.gamma, estimator.label_smoothing, weighted.class_weight),
+            data.X,
+            self.link.outputs_of(data.targets.values),
+            None if weighted.row_weight is None else weighted.row_weight.astype(data.X.dtype),
+            total=weighted.total,
+            n_outputs=self.link.n_outputs,
+            alpha=float(alpha),
+            fit_intercept=estimator.fit_intercept,
+            frequencies=weighted.frequencies,
+            random_state=self.seed,
+        )
+
+    def _fits(self) -> bool:
+        """Whether the estimator's coefficients are of the same classes, outputs and features."""
+        fitted, (k, p) = self.estimator, self.objective.shape
+        return (
+            hasattr(fitted, "coef_")
+            and type(fitted._link) is type(self.link)
+            and np.array_equal(fitted.classes_, self.link.classes)
+            and fitted.coef_.shape == (k, p - fitted.fit_intercept)
+        )
+
+    def _options(self, solver: Callable) -> dict[str, Any]:
+        """The parameters that a solver takes."""
+        names = _parameters_of(solver)
+        options = {name: getattr(self.estimator, name, None) for name in names[2:]}
+        if "learning_rate_init" in options:
+            options["learning_rate_init"] = self._learning_rate()[1]
+        return options
+
+    def _learning_rate(self) -> tuple[str, float | None]:
+        return validation.check_learning_rate(self.estimator.learning_rate, self.estimator.learning_rate_init)
+
+    def _batching(self, patience: float) -> Batching:
+        """The parameters of mini-batches; a stream has endless patience."""
+        own = {field.name: getattr(self.estimator, field.name) for field in fields(Batching)}
+        own["learning_rate"], own["learning_rate_init"] = self._learning_rate()
+        own["batch_size"] = validation.check_batch_size(self.estimator.batch_size, batch_size_that_pays(self.data.X))
+        return Batching(**{**own, "n_iter_no_change": patience, "random_state": self.seed})
+
+    def _validation(self, data: validation.FitInput) -> Validation:
+        """Early stopping by the loss of validation rows without penalty, or by a scorer."""
+        estimator = self.estimator
+        patience = estimator.n_iter_no_change if estimator.early_stopping else np.inf
+        if estimator.scoring is None:
+            objective = self._objective(data, 0.0)
+            return Validation(lambda theta: objective.value_and_gradient(theta)[0], patience, estimator.tol)
+        scorer = validation.check_scorer(estimator, estimator.scoring)
+        options = {"sample_weight": data.weights} if validation.accepts_weights(scorer) else {}
+        model, y = copy.copy(estimator), data.targets.labels()
+
+        def minus_score(theta: NDArray[Any]) -> float:
+            vars(model).update(self.attributes(theta))
+            return -float(scorer(model, data.X, y, **options))
+
+        return Validation(minus_score, patience, estimator.tol)
+
+    def bridge(self, context: Any) -> Bridge:
+        """To scikit-learn's callbacks."""
+        weights = self.data.weights
+        metadata = None if weights is None else {"sample_weight": weights}
+        arguments = {"estimator": self.estimator, "X": self.data.X, "y": self.data.targets.labels()}
+        return Bridge(context, {**arguments, "metadata": metadata}, self.attributes)
+
+
+@cache
+def _parameters_of(solver: Callable) -> tuple[str, ...]:
+    return tuple(signature(solver).parameters)
