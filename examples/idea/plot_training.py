@@ -24,7 +24,7 @@ grid = np.stack(np.meshgrid(np.linspace(-1.9, 2.1, 120), np.linspace(-1.9, 2.1, 
 def after(steps):
     """Train for a number of steps of gradient descent."""
     return CrossEntropyClassifier(
-        solver="gradient_descent", learning_rate=1.0, momentum=0.0, alpha=1e-3, max_iter=steps
+        solver="gradient_descent", learning_rate_init=1.0, momentum=0.0, alpha=1e-3, max_iter=steps
     ).fit(X, y)
 
 

@@ -10,13 +10,12 @@ import matplotlib.pyplot as plt
 import numpy as np
 from sklearn.datasets import make_multilabel_classification
 from sklearn.model_selection import train_test_split
-from sklearn.multiclass import OneVsRestClassifier
 
 from skce import CrossEntropyClassifier, multilabel_cross_entropy_loss
 
 X, Y = make_multilabel_classification(4000, n_features=20, n_classes=6, n_labels=3, random_state=0)
 X_train, X_test, Y_train, Y_test = train_test_split(X, Y, test_size=0.5, random_state=0)
-model = OneVsRestClassifier(CrossEntropyClassifier()).fit(X_train, Y_train)
+model = CrossEntropyClassifier().fit(X_train, Y_train)
 proba = model.predict_proba(X_test)
 
 rng = np.random.default_rng(0)
@@ -44,3 +43,12 @@ mostly_unknown[200:, 0] = np.nan  # the first label was checked for few rows
 print("each label:", multilabel_cross_entropy_loss(mostly_unknown, proba, average=None).round(3))
 for average in ("micro", "macro", "samples"):
     print(f"{average:>8}: {multilabel_cross_entropy_loss(mostly_unknown, proba, average=average):.3f}")
+
+# %%
+# The same holds for training. Half of the labels are hidden from two models. One is given nan for them, the other 0:
+
+hidden = rng.random(Y_train.shape) < 0.5
+with_nan = CrossEntropyClassifier().fit(X_train, np.where(hidden, np.nan, Y_train))
+with_zeros = CrossEntropyClassifier().fit(X_train, np.where(hidden, 0, Y_train))
+for name, fitted in (("all labels", model), ("half unknown, nan", with_nan), ("half unknown, 0", with_zeros)):
+    print(f"{name:<18} {multilabel_cross_entropy_loss(Y_test, fitted.predict_proba(X_test)):.3f} nats a label")

@@ -24,11 +24,8 @@ def draw(n_rows, n_votes):
 
 
 def fit_votes(X, votes):
-    """Train on distributions: a row for each class, weighed by its share of the votes."""
-    n_rows, n_classes = votes.shape
-    return CrossEntropyClassifier().fit(
-        np.repeat(X, n_classes, axis=0), np.tile(np.arange(n_classes), n_rows), sample_weight=votes.ravel()
-    )
+    """Train on distributions."""
+    return CrossEntropyClassifier(link="softmax").fit(X, votes)
 
 
 def fit_majority(X, votes):
