@@ -63,6 +63,12 @@ def test_pages_of_a_folder_are_found(folder):
     assert len([path for path in PAGES if path.parent.name == folder]) > 8
 
 
+@pytest.mark.parametrize("page", [page for page in pages_that_teach() if page.parent.name == "howto"], ids=name_of)
+def test_how_to_asks_a_question(page):
+    """The title of each how-to is its question."""
+    assert page.read_text(encoding="utf-8").splitlines()[0].endswith("?")
+
+
 @pytest.mark.parametrize("example", EXAMPLES, ids=name_of)
 def test_example_asks_a_question(example):
     """The title of each example of the gallery is its question, underlined in full."""
