@@ -16,7 +16,7 @@ LAYERS = [
     {"metrics"},
     {"scorers"},
     {"classifier"},
-    {"path"},
+    {"path", "_recalibration"},
 ]
 LAYER = {module: number for number, layer in enumerate(LAYERS) for module in layer}
 OPTIONAL = {"dask", "distributed", "matplotlib", "polars", "torch"}
