@@ -17,6 +17,7 @@ LAYERS = [
     {"scorers"},
     {"classifier"},
     {"path", "_recalibration"},
+    {"display"},
 ]
 LAYER = {module: number for number, layer in enumerate(LAYERS) for module in layer}
 OPTIONAL = {"dask", "distributed", "matplotlib", "polars", "torch"}
