@@ -1,7 +1,7 @@
 """Entropy-based losses for scikit-learn: measures, metrics, scorers, losses with gradients, and a classifier."""
 
 from skce.classifier import CrossEntropyClassifier
-from skce.display import LossByClassDisplay, LossCurveDisplay
+from skce.display import LossByClassDisplay, LossCurveDisplay, ReliabilityDisplay
 from skce.information import cross_entropy, entropy, js_divergence, kl_divergence
 from skce.losses import Curvature, Loss, SigmoidCrossEntropy, SigmoidFocal, SoftmaxCrossEntropy, SoftmaxFocal
 from skce.metrics import (
@@ -36,6 +36,7 @@ __all__ = [
     "Loss",
     "LossByClassDisplay",
     "LossCurveDisplay",
+    "ReliabilityDisplay",
     "SigmoidCrossEntropy",
     "SigmoidFocal",
     "SoftmaxCrossEntropy",

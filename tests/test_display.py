@@ -6,6 +6,8 @@ import sys
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
+from scipy.special import expit
+from scipy.stats import binom
 from sklearn.base import BaseEstimator
 from sklearn.datasets import load_wine
 from sklearn.ensemble import RandomForestClassifier
@@ -14,7 +16,7 @@ from sklearn.metrics import log_loss
 from sklearn.naive_bayes import GaussianNB
 from sklearn.neural_network import MLPClassifier
 
-from skce import CrossEntropyClassifier, LossByClassDisplay, LossCurveDisplay, cross_entropy_loss
+from skce import CrossEntropyClassifier, LossByClassDisplay, LossCurveDisplay, ReliabilityDisplay, cross_entropy_loss
 
 mpl = pytest.importorskip("matplotlib")
 
@@ -387,3 +389,246 @@ def test_models_of_other_classes(wine):
     models = {"all": GaussianNB().fit(X, y), "two": GaussianNB().fit(X[two], y[two])}
     with pytest.raises(ValueError, match=r"All models must have the same classes: 'all' has .*, 'two' has"):
         LossByClassDisplay.from_estimator(models, X[two], y[two])
+
+
+# --- reliability
+
+
+def min_max(y, p, weights):
+    """Isotonic regression by its formula, max over a of min over b of the mean of a..b; equal p are one group."""
+    values = np.unique(p)
+    mass = np.array([weights[p == value].sum() for value in values])
+    total = np.array([(weights * y)[p == value].sum() for value in values])
+    m = len(values)
+    return values, np.array(
+        [
+            max(min(total[a : b + 1].sum() / mass[a : b + 1].sum() for b in range(i, m)) for a in range(i + 1))
+            for i in range(m)
+        ]
+    )
+
+
+def binary_loss(y, p, weights):
+    """Cross-entropy in nats, by scikit-learn."""
+    return log_loss(y, np.column_stack([1 - p, p]), sample_weight=weights, labels=[0, 1])
+
+
+@pytest.mark.parametrize(("base", "unit", "divisor"), [(None, "nats", 1), (2, "bits", np.log(2))])
+def test_reliability_of_each_class(base, unit, divisor):
+    """Curve, histogram and numbers of one class against all others, with weights, by the formulas."""
+    y, p, weights = predictions(60, 3, 8, ["cow", "owl", "ape"])
+    p = (p * 20).round() / 20  # ties
+    p[:, 2] = 1 - p[:, 0] - p[:, 1]
+    p = p.round(2)
+    labels = ["cow", "owl", "ape"]
+    display = ReliabilityDisplay.from_predictions(y, p, labels=labels, sample_weight=weights, base=base, name="m")
+    draw(display)
+    assert list(display.lines_) == labels
+    assert display.ax_.shape == (3,)
+    for place, label in enumerate(labels):
+        hits, column = (y == label).astype(float), p[:, place]
+        values, frequencies = min_max(hits, column, weights)
+        line, curve = display.lines_[label]["m"], display.curves[label]["m"]
+        assert line.axes is display.ax_[place]
+        assert_array_equal(line.get_xdata(), values)
+        assert_allclose(line.get_ydata(), frequencies, atol=1e-12)
+        recalibrated = frequencies[np.searchsorted(values, column)]
+        before, after = (binary_loss(hits, q, weights) / divisor for q in (column, recalibrated))
+        nothing = binary_loss(hits, np.full(60, np.average(hits, weights=weights)), weights) / divisor
+        assert curve.loss == pytest.approx(before, rel=1e-10)
+        assert curve.miscalibration == pytest.approx(before - after, rel=1e-9)
+        assert curve.discrimination == pytest.approx(nothing - after, rel=1e-9)
+        assert curve.uncertainty == pytest.approx(nothing, rel=1e-12)
+        (text,) = legend_texts(display.ax_[place])
+        assert text == f"MCB {before - after:.3f} DSC {nothing - after:.3f}"
+        assert display.ax_[place].get_legend().get_title().get_text() == label
+        heights = display.histograms_[label]["m"].get_data().values
+        shares = np.histogram(column, np.linspace(0, 1, 21), weights=weights)[0]
+        assert_allclose((heights - heights.min()) / np.ptp(heights), shares / shares.max(), atol=1e-12)
+    (legend,) = display.figure_.legends
+    assert f"({unit})" in legend.get_title().get_text()
+
+
+def test_two_classes_have_one_panel():
+    """That of the second, in any of the forms that predictions come in."""
+    y, p, _ = predictions(80, 2, 9, ["no", "yes"])
+    column = ReliabilityDisplay.from_predictions(y, p[:, 1], random_state=1)
+    columns = ReliabilityDisplay.from_predictions(y, p, random_state=1)
+    logit = ReliabilityDisplay.from_predictions(y, np.log(p[:, 1] / p[:, 0]), from_logits=True)
+    logits = ReliabilityDisplay.from_predictions(y, np.log(p), from_logits=True)
+    expected = column.lines_["yes"]["Classifier"]
+    assert column.ax_.get_xlabel() == "Predicted probability of yes"
+    assert column.ax_.get_ylabel() == "Observed frequency"
+    assert "(nats)" in column.ax_.get_legend().get_title().get_text()
+    for display in (columns, logit, logits):
+        assert list(display.lines_) == ["yes"]
+        line = display.lines_["yes"]["Classifier"]
+        assert_allclose(line.get_xdata(), expected.get_xdata(), rtol=1e-10)
+        assert_allclose(line.get_ydata(), expected.get_ydata(), rtol=1e-12)
+    assert_array_equal(columns.curves["yes"]["Classifier"].band, column.curves["yes"]["Classifier"].band)
+
+
+def test_the_first_of_two_classes():
+    """Is the second's curve, turned around."""
+    y, p, _ = predictions(80, 2, 10, ["no", "yes"])
+    yes = ReliabilityDisplay.from_predictions(y, p[:, 1]).lines_["yes"]["Classifier"]
+    display = ReliabilityDisplay.from_predictions(y, p[:, 1], classes=["no"])
+    no = display.lines_["no"]["Classifier"]
+    assert display.ax_.get_xlabel() == "Predicted probability of no"
+    assert_allclose(no.get_xdata(), 1 - yes.get_xdata()[::-1], atol=1e-15)
+    assert_allclose(no.get_ydata(), 1 - yes.get_ydata()[::-1], atol=1e-12)
+
+
+def test_band_of_few_predictions_is_the_binomial_distribution():
+    """Two predictions far apart are never pooled: the band has the quantiles of a binomial distribution."""
+    p = np.repeat([0.3, 0.8], [200, 300])
+    y = np.random.default_rng(11).integers(0, 2, 500)
+    display = ReliabilityDisplay.from_predictions(y, p, confidence_level=0.8, n_resamples=4000)
+    at, low, high = display.curves[1]["Classifier"].band
+    assert_array_equal(at, [0.3, 0.8])
+    for i, n in enumerate([200, 300]):
+        assert low[i] == pytest.approx(binom.ppf(0.1, n, at[i]) / n, abs=1.01 / n)
+        assert high[i] == pytest.approx(binom.ppf(0.9, n, at[i]) / n, abs=1.01 / n)
+    (path,) = display.bands_[1]["Classifier"].get_paths()
+    assert {(0.3, low[0]), (0.3, high[0]), (0.8, low[1]), (0.8, high[1])} <= set(map(tuple, path.vertices.tolist()))
+    assert "80%" in display.ax_.get_legend().get_title().get_text()
+
+
+def test_weights_widen_the_band():
+    """A row of weight w is one draw: half the rows with all the weight have the band of half as many rows."""
+    p, y = np.full(400, 0.5), np.arange(400) % 2
+    few = ReliabilityDisplay.from_predictions(y, p, sample_weight=np.repeat([1, 1e-9], 200), n_resamples=3000)
+    _, low, high = few.curves[1]["Classifier"].band
+    assert low[0] == pytest.approx(binom.ppf(0.05, 200, 0.5) / 200, abs=1.01 / 200)
+    assert high[0] == pytest.approx(binom.ppf(0.95, 200, 0.5) / 200, abs=1.01 / 200)
+
+
+def test_calibrated_predictions_stay_in_the_band():
+    """At nine of ten predictions, whose outcomes come with the predicted probability; overconfident ones do not."""
+    rng = np.random.default_rng(12)
+    inside, overconfident = [], []
+    for _ in range(20):
+        logits = rng.normal(0, 2, 200)
+        y = rng.uniform(size=200) < expit(logits)
+        for z, found in ((logits, inside), (3 * logits, overconfident)):
+            curve = ReliabilityDisplay.from_predictions(y, expit(z), n_resamples=60).curves[True]["Classifier"]
+            _, low, high = curve.band
+            found.append(np.mean((low <= curve.frequency) & (curve.frequency <= high)))
+            mpl.pyplot.close("all")
+    assert 0.87 < np.mean(inside) < 0.96  # discrete curves: a little more than 0.9
+    assert np.mean(overconfident) < 0.6
+
+
+def test_long_bands_are_thinned_and_the_ends_stay():
+    """Curves keep every prediction, bands 500."""
+    y, p, _ = predictions(2000, 2, 13)
+    curve = ReliabilityDisplay.from_predictions(y, p, n_resamples=3).curves[1]["Classifier"]
+    assert len(curve.proba) > 1900
+    assert curve.band.shape[1] <= 500
+    assert_array_equal(curve.band[0, [0, -1]], curve.proba[[0, -1]])
+
+
+def test_the_same_seed_draws_the_same_band():
+    """The default too; another seed another."""
+    y, p, _ = predictions(100, 2, 14)
+    bands = [
+        ReliabilityDisplay.from_predictions(y, p, n_resamples=20, random_state=seed).curves[1]["Classifier"].band
+        for seed in (0, 0, 1)
+    ]
+    assert_array_equal(bands[0], bands[1])
+    assert (bands[0] != bands[2]).any()
+
+
+def test_no_band():
+    """`confidence_level=None` draws none and says nothing of it."""
+    y, p, _ = predictions(50, 3, 15)
+    display = ReliabilityDisplay.from_predictions(y, p, confidence_level=None)
+    assert display.bands_ == {0: {}, 1: {}, 2: {}}
+    assert not display.ax_[0].collections
+    assert "band" not in display.figure_.legends[0].get_title().get_text()
+
+
+def test_a_row_of_weight_0_is_none():
+    """In curve, band, histogram and numbers."""
+    y, p, weights = predictions(100, 3, 16)
+    weights[::3] = 0
+    kept = weights > 0
+    all_rows = ReliabilityDisplay.from_predictions(y, p, sample_weight=weights)
+    some = ReliabilityDisplay.from_predictions(y[kept], p[kept], sample_weight=weights[kept])
+    for label in range(3):
+        for a, b in zip(all_rows.curves[label]["Classifier"], some.curves[label]["Classifier"], strict=True):
+            assert_allclose(a, b, rtol=1e-12, atol=1e-15)
+
+
+def test_reliability_of_several_models(wine):
+    """A line, a band and a histogram each, in one colour; in a grid the models' names are there once."""
+    X, y, weights = wine
+    models = {"bayes": GaussianNB().fit(X[::2], y[::2]), "ce": CrossEntropyClassifier().fit(X[::2], y[::2])}
+    display = ReliabilityDisplay.from_estimator(models, X[1::2], y[1::2], sample_weight=weights[1::2])
+    draw(display)
+    assert list(display.curves) == sorted(set(y))
+    for place, label in enumerate(sorted(set(y))):
+        assert list(display.lines_[label]) == ["bayes", "ce"]
+        column = np.sort(np.unique(models["bayes"].predict_proba(X[1::2])[:, place]))
+        assert_array_equal(display.lines_[label]["bayes"].get_xdata(), column)
+        colors = [line.get_color() for line in display.lines_[label].values()]
+        assert len(set(colors)) == 2
+        for model, color in zip(models, colors, strict=True):
+            band = display.bands_[label][model]
+            assert mpl.colors.to_hex(band.get_facecolor()[0]) == mpl.colors.to_hex(color)
+            assert mpl.colors.to_hex(display.histograms_[label][model].get_edgecolor()) == mpl.colors.to_hex(color)
+    (legend,) = display.figure_.legends
+    assert [text.get_text() for text in legend.get_texts()] == ["bayes", "ce"]
+
+
+def test_reliability_on_given_axes(plt):
+    """One for each class, in any shape, with labels of its own; a second display goes on with other colours."""
+    y, p, _ = predictions(40, 3, 17)
+    figure, axes = plt.subplots(2, 2)
+    display = ReliabilityDisplay.from_predictions(y, p, classes=[2, 0], ax=axes[0], name="a")
+    assert list(display.ax_) == list(axes[0])
+    assert display.figure_ is figure
+    assert [ax.get_xlabel() for ax in axes.flat] == ["Predicted probability of 2", "Predicted probability of 0", "", ""]
+    assert legend_texts(axes[0, 0])[0].startswith("a: MCB ")
+    second = ReliabilityDisplay.from_predictions(y, p**0.5 / (p**0.5).sum(1, keepdims=True), classes=[2], ax=axes[0, 0])
+    assert second.ax_ is axes[0, 0]
+    assert second.lines_[2]["Classifier"].get_color() != display.lines_[2]["a"].get_color()
+    assert len(legend_texts(axes[0, 0])) == 2
+
+
+def test_panels_of_many_classes():
+    """Ten of them, in four rows, each with its class."""
+    y, p, _ = predictions(300, 10, 18)
+    display = ReliabilityDisplay.from_predictions(y, p, n_resamples=2)
+    draw(display)
+    assert display.ax_.shape == (10,)
+    assert [ax.get_legend().get_title().get_text() for ax in display.ax_] == [str(label) for label in range(10)]
+    assert len(display.figure_.axes) == 10
+
+
+@pytest.mark.parametrize(
+    ("options", "error", "match"),
+    [
+        ({"classes": [7]}, ValueError, r"classes has \[7\], which are not among \[0, 1, 2\]"),
+        ({"classes": [1, 1]}, ValueError, "classes must not repeat a class"),
+        ({"confidence_level": 1.0}, ValueError, r"confidence_level must be in \(0, 1\), got 1.0"),
+        ({"n_resamples": 0}, ValueError, r"n_resamples must be in \[1, inf\), got 0"),
+        ({"base": -1}, ValueError, r"base must be in \(0, inf\)"),
+        ({"ax": [None]}, ValueError, "ax must hold 3 axes, one a class, got 1"),
+        ({"name": "a", "labels": [0, 1]}, ValueError, "a column for each of the 2 classes"),
+    ],
+)
+def test_reliability_that_cannot_be_drawn(options, error, match):
+    """The rule, what was got, what to do."""
+    y, p, _ = predictions(30, 3, 19)
+    with pytest.raises(error, match=match):
+        ReliabilityDisplay.from_predictions(y, p, **options)
+
+
+def test_predictions_that_are_no_probabilities():
+    """Are refused, whichever class is shown."""
+    y, p, _ = predictions(30, 3, 20)
+    with pytest.raises(ValueError, match="Rows of y_proba must sum to 1"):
+        ReliabilityDisplay.from_predictions(y, p / 2, classes=[0])
+    with pytest.raises(ValueError, match="y_true must hold labels here"):
+        ReliabilityDisplay.from_predictions(p, p)

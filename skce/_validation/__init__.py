@@ -14,6 +14,7 @@ from skce._validation.arrays import (
     explain_logits,
 )
 from skce._validation.displays import (
+    check_axes,
     check_codes,
     check_curve,
     check_loss_curve,
@@ -23,6 +24,7 @@ from skce._validation.displays import (
     check_row_losses,
     check_row_weights,
     check_same_classes,
+    check_shown_classes,
 )
 from skce._validation.estimators import (
     BaseScorer,
@@ -90,6 +92,7 @@ __all__ = [
     "accepts_weights",
     "check_alphas",
     "check_answers",
+    "check_axes",
     "check_base",
     "check_class_count",
     "check_class_weights",
@@ -128,6 +131,7 @@ __all__ = [
     "check_same_classes",
     "check_sample_weight",
     "check_scorer",
+    "check_shown_classes",
     "check_some_known",
     "check_some_target",
     "check_sum_average",

@@ -8,6 +8,7 @@ import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
 from skce._validation.arrays import check_floats, check_not_empty
+from skce._validation.labels import check_classes
 from skce._validation.options import listed
 
 
@@ -115,3 +116,23 @@ def check_same_classes(classes: Mapping[Any, list]) -> None:
         if set(found) != set(expected):
             both = f"{first!r} has {listed(expected)}, {name!r} has {listed(found)}"
             raise ValueError(f"All models must have the same classes: {both}.")
+
+
+def check_shown_classes(shown: Any, classes: np.ndarray) -> list:
+    """The classes that get a panel: those asked for, the second of two, or all."""
+    known = classes.tolist()
+    if shown is None:
+        return known[1:] if len(known) == 2 else known
+    asked = check_classes(shown, "classes").tolist()
+    unknown = [label for label in asked if label not in known]
+    if unknown:
+        raise ValueError(f"classes has {listed(unknown)}, which are not among {listed(known)}.")
+    return asked
+
+
+def check_axes(ax: Any, n: int) -> list:
+    """Axes for each of n panels."""
+    axes = np.asarray(ax, dtype=object).ravel().tolist()
+    if len(axes) != n:
+        raise ValueError(f"ax must hold {n} axes, one a class, got {len(axes)}. Choose classes, or leave ax out.")
+    return axes

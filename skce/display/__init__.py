@@ -6,5 +6,6 @@ and draws in `plot`, the only place that needs matplotlib.
 
 from skce.display.loss_by_class import LossByClassDisplay
 from skce.display.loss_curve import LossCurveDisplay
+from skce.display.reliability import ReliabilityCurve, ReliabilityDisplay
 
-__all__ = ["LossByClassDisplay", "LossCurveDisplay"]
+__all__ = ["LossByClassDisplay", "LossCurveDisplay", "ReliabilityCurve", "ReliabilityDisplay"]

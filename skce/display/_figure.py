@@ -52,6 +52,13 @@ def tint(color: str) -> tuple[float, ...]:
     return tuple(1 - 0.3 * (1 - part) for part in to_rgb(color))
 
 
+def shade(color: str, alpha: float) -> tuple[float, ...]:
+    """A colour that others are seen through."""
+    from matplotlib.colors import to_rgba
+
+    return tuple(to_rgba(color, alpha))
+
+
 def legend_above(ax: Any, handles: list) -> None:
     """A legend that covers nothing, in as many columns as its words leave room for."""
     longest = max(len(handle.get_label()) for handle in handles)
