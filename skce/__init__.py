@@ -1,7 +1,7 @@
 """Entropy-based losses for scikit-learn: measures, metrics, scorers, losses with gradients, and a classifier."""
 
 from skce.classifier import CrossEntropyClassifier
-from skce.display import LossByClassDisplay, LossCurveDisplay, ReliabilityDisplay
+from skce.display import DecompositionDisplay, LossByClassDisplay, LossCurveDisplay, ReliabilityDisplay
 from skce.information import cross_entropy, entropy, js_divergence, kl_divergence
 from skce.losses import Curvature, Loss, SigmoidCrossEntropy, SigmoidFocal, SoftmaxCrossEntropy, SoftmaxFocal
 from skce.metrics import (
@@ -33,6 +33,7 @@ __all__ = [
     "CrossEntropyClassifier",
     "CrossEntropyClassifierCV",
     "Curvature",
+    "DecompositionDisplay",
     "Loss",
     "LossByClassDisplay",
     "LossCurveDisplay",

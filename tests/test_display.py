@@ -4,6 +4,7 @@ import subprocess
 import sys
 
 import numpy as np
+import pandas as pd
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy.special import expit
@@ -16,7 +17,14 @@ from sklearn.metrics import log_loss
 from sklearn.naive_bayes import GaussianNB
 from sklearn.neural_network import MLPClassifier
 
-from skce import CrossEntropyClassifier, LossByClassDisplay, LossCurveDisplay, ReliabilityDisplay, cross_entropy_loss
+from skce import (
+    CrossEntropyClassifier,
+    DecompositionDisplay,
+    LossByClassDisplay,
+    LossCurveDisplay,
+    ReliabilityDisplay,
+    cross_entropy_loss,
+)
 
 mpl = pytest.importorskip("matplotlib")
 
@@ -632,3 +640,69 @@ def test_predictions_that_are_no_probabilities():
         ReliabilityDisplay.from_predictions(y, p / 2, classes=[0])
     with pytest.raises(ValueError, match="y_true must hold labels here"):
         ReliabilityDisplay.from_predictions(p, p)
+
+
+# --- decompositions
+
+
+def parts(**models):
+    """A decomposition from (miscalibration, discrimination, uncertainty) of each model."""
+    frame = pd.DataFrame(models, index=["miscalibration", "discrimination", "uncertainty"]).T
+    frame["loss"] = frame["miscalibration"] - frame["discrimination"] + frame["uncertainty"]
+    return frame
+
+
+def test_bars_of_a_decomposition():
+    """Both begin at the recalibrated loss: one reaches the uncertainty, the other the loss. Numbers worked by hand."""
+    display = DecompositionDisplay(parts(good=(0.02, 0.5, 0.7), bad=(0.6, 0.1, 0.7)), base=2).plot()
+    draw(display)
+    ends = [(bar.get_x(), bar.get_x() + bar.get_width()) for bar in display.discriminations_]
+    assert_allclose(ends, [(0.2, 0.7), (0.6, 0.7)], rtol=1e-12)
+    ends = [(bar.get_x(), bar.get_x() + bar.get_width()) for bar in display.miscalibrations_]
+    assert_allclose(ends, [(0.2, 0.22), (0.6, 1.2)], rtol=1e-12)
+    assert_allclose(display.losses_.get_xdata(), [0.22, 1.2], rtol=1e-12)
+    assert_allclose([line[:, 0] for line in display.uncertainties_.get_segments()], 0.7)
+    assert [text.get_text() for text in display.texts_] == ["−0.500", "−0.100", "+0.020 = 0.220", "+0.600 = 1.200"]
+    assert_allclose([text.xy[0] for text in display.texts_], [0.7, 0.7, 0.22, 1.2], rtol=1e-12)
+    for i in range(2):
+        above, below = display.discriminations_[i], display.miscalibrations_[i]
+        assert i - 0.5 < above.get_y() < above.get_y() + above.get_height() <= below.get_y() + 1e-12
+        assert below.get_y() + below.get_height() < i + 0.5
+    assert [text.get_text() for text in display.ax_.get_yticklabels()] == ["good", "bad"]
+    assert display.ax_.get_xlabel() == "Cross-entropy (bits)"
+    assert display.ax_.get_xlim()[0] == 0
+    assert legend_texts(display.ax_) == ["discrimination", "miscalibration", "loss", "uncertainty"]
+
+
+def test_parts_below_zero_are_inside_the_axis():
+    """Recalibration of several classes may lose: the bar turns around, the numbers keep their signs."""
+    display = DecompositionDisplay(parts(odd=(-0.05, -0.02, 0.7))).plot()
+    draw(display)
+    (bar,) = display.miscalibrations_
+    assert_allclose(sorted([bar.get_x(), bar.get_x() + bar.get_width()]), [0.67, 0.72], rtol=1e-12)
+    assert [text.get_text() for text in display.texts_] == ["+0.020", "−0.050 = 0.670"]
+    assert_allclose([text.xy[0] for text in display.texts_], [0.72, 0.72], rtol=1e-12)
+
+
+def test_a_decomposition_on_given_axes(plt):
+    """`ax` is drawn on."""
+    figure, (left, right) = plt.subplots(1, 2)
+    display = DecompositionDisplay(parts(a=(0.1, 0.2, 0.3))).plot(right)
+    assert display.ax_ is right
+    assert display.figure_ is figure
+    assert not left.patches
+
+
+@pytest.mark.parametrize(
+    ("frame", "match"),
+    [
+        (parts(a=(1, 1, 1)).drop(columns="discrimination"), r"\['discrimination'\] missing"),
+        ([[1, 2, 3, 4]], "must be a DataFrame with the columns"),
+        (parts(a=(1, 1, np.inf)), "must be finite"),
+        (parts(a=(1, 1, 1)).iloc[:0], "loss is empty"),
+    ],
+)
+def test_no_decomposition(frame, match):
+    """The columns it lacks are named."""
+    with pytest.raises(ValueError, match=match):
+        DecompositionDisplay(frame)

@@ -14,9 +14,11 @@ from skce._validation.arrays import (
     explain_logits,
 )
 from skce._validation.displays import (
+    PARTS,
     check_axes,
     check_codes,
     check_curve,
+    check_decomposition,
     check_loss_curve,
     check_matching,
     check_matplotlib,
@@ -85,6 +87,7 @@ from skce._validation.options import (
 
 __all__ = [
     "AVERAGES",
+    "PARTS",
     "REDUCTIONS",
     "SUM_TOLERANCE",
     "UNKNOWN_LABEL_POLICIES",
@@ -100,6 +103,7 @@ __all__ = [
     "check_codes",
     "check_columns",
     "check_curve",
+    "check_decomposition",
     "check_distributions",
     "check_eps",
     "check_fit",

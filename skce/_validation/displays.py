@@ -11,6 +11,8 @@ from skce._validation.arrays import check_floats, check_not_empty
 from skce._validation.labels import check_classes
 from skce._validation.options import listed
 
+PARTS = ("loss", "miscalibration", "discrimination", "uncertainty")
+
 
 def check_matplotlib(display: str) -> None:
     """The package that draws, before anything is computed."""
@@ -116,6 +118,19 @@ def check_same_classes(classes: Mapping[Any, list]) -> None:
         if set(found) != set(expected):
             both = f"{first!r} has {listed(expected)}, {name!r} has {listed(found)}"
             raise ValueError(f"All models must have the same classes: {both}.")
+
+
+def check_decomposition(decomposition: Any) -> Any:
+    """A DataFrame with a row for each model and the parts of its loss."""
+    columns = list(getattr(decomposition, "columns", []))
+    missing = [part for part in PARTS if part not in columns]
+    if missing:
+        raise ValueError(
+            f"decomposition must be a DataFrame with the columns {listed(list(PARTS))}: {missing} missing."
+        )
+    for part in PARTS:
+        check_curve(part, decomposition[part])
+    return decomposition
 
 
 def check_shown_classes(shown: Any, classes: np.ndarray) -> list:

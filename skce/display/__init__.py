@@ -4,8 +4,9 @@ Come here to draw. Each display computes in `from_estimator` or `from_prediction
 and draws in `plot`, the only place that needs matplotlib.
 """
 
+from skce.display.decomposition import DecompositionDisplay
 from skce.display.loss_by_class import LossByClassDisplay
 from skce.display.loss_curve import LossCurveDisplay
 from skce.display.reliability import ReliabilityCurve, ReliabilityDisplay
 
-__all__ = ["LossByClassDisplay", "LossCurveDisplay", "ReliabilityCurve", "ReliabilityDisplay"]
+__all__ = ["DecompositionDisplay", "LossByClassDisplay", "LossCurveDisplay", "ReliabilityCurve", "ReliabilityDisplay"]
