@@ -12,11 +12,11 @@ LAYERS = [
     {"_targets", "_rows", "_kernels", "_validation", "solvers"},
     {"information", "losses"},
     {"_curvature", "_objective"},
-    {"_case"},
+    {"_case", "_recalibration"},
     {"metrics"},
     {"scorers"},
     {"classifier"},
-    {"path", "_recalibration"},
+    {"path"},
     {"display"},
 ]
 LAYER = {module: number for number, layer in enumerate(LAYERS) for module in layer}

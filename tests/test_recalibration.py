@@ -5,9 +5,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
+from scipy.optimize import minimize
+from scipy.special import log_softmax
 from sklearn.isotonic import IsotonicRegression
 
-from skce._recalibration import isotonic
+from skce import cross_entropy_loss
+from skce._recalibration import PENALTIES, _softmax_maps, isotonic, softmax, stratified_folds
 
 
 def draw(rng, n, levels=None):
@@ -83,3 +86,101 @@ def test_weight_is_the_row_so_many_times():
 def test_logits_order_rows_too(p):
     """Infinite ones included."""
     assert_array_equal(isotonic(np.array([0, 1, 1]), np.array(p)), [0, 1, 1])
+
+
+# --- softmax ----------------------------------------------------------------------------------------------------------
+
+
+def predictions(seed, n, k, sharpness=1.0, turn=0.0):
+    """Codes, log-probabilities that are `sharpness` times too sure and mixed by `turn`, and those of the truth."""
+    rng = np.random.default_rng(seed)
+    logits = 2 * rng.normal(size=(n, k))
+    truth = log_softmax(logits, axis=1)
+    codes = (rng.uniform(size=(n, 1)) > np.exp(truth).cumsum(axis=1)).sum(axis=1).clip(max=k - 1)
+    return codes, log_softmax(sharpness * logits + turn * np.roll(logits, 1, axis=1), axis=1), truth
+
+
+def recalibrated(codes, log_proba, **options):
+    return softmax(codes, log_proba, n_folds=5, random_state=np.random.RandomState(0), **options)
+
+
+def loss_of(codes, logits, weights=None):
+    return cross_entropy_loss(codes, logits, labels=range(logits.shape[1]), from_logits=True, sample_weight=weights)
+
+
+@pytest.mark.parametrize("soft", [False, True])
+def test_softmax_maps_minimise_the_penalised_loss(soft):
+    """The temperature, and each penalty's slopes and intercepts, against SciPy on the formula; with weights."""
+    codes, log_proba, _ = predictions(0, 120, 3, sharpness=1.7, turn=0.4)
+    rng = np.random.default_rng(1)
+    weights = rng.exponential(size=120)
+    targets = rng.dirichlet(np.ones(3), size=120) if soft else codes
+    y = targets if soft else np.eye(3)[codes]
+
+    def loss(logits):
+        return -np.average((y * log_softmax(logits, axis=1)).sum(axis=1), weights=weights)
+
+    maps = [np.column_stack(parts) for parts in _softmax_maps(targets, log_proba, weights)]
+    anchor = maps[0]
+    factor = minimize(lambda t: loss(t * log_proba), 1.0).x[0]
+    assert_allclose(anchor, factor * np.eye(3, 4), atol=1e-4)  # both stop where the loss is flat
+    for alpha, table in zip(PENALTIES, maps[1:], strict=True):
+
+        def penalised(theta, alpha=alpha):
+            table = theta.reshape(3, 4)
+            return loss(log_proba @ table[:, :3].T + table[:, 3]) + alpha / 2 * ((table - anchor) ** 2).sum()
+
+        best = minimize(penalised, anchor.reshape(-1), options={"gtol": 1e-8}).fun
+        assert penalised(table.reshape(-1)) == pytest.approx(best, abs=2e-6)  # TOL is 1e-6
+
+
+@pytest.mark.parametrize(
+    ("sharpness", "turn"),
+    [(1.0, 0.0), (2.5, 0.0), (0.4, 0.0), (1.0, 0.5)],
+    ids=["calibrated", "sure", "unsure", "turned"],
+)
+def test_softmax_finds_the_truth(sharpness, turn):
+    """Whatever softmax made the predictions, 4,000 rows are enough to come near the truth's loss on them."""
+    codes, log_proba, truth = predictions(2, 4000, 4, sharpness, turn)
+    assert abs(loss_of(codes, recalibrated(codes, log_proba)) - loss_of(codes, truth)) < 4 * 4 / 4000  # k^2 / n at most
+
+
+def test_softmax_is_fitted_without_the_row():
+    """Another target of a row does not change its own recalibrated prediction, but those of other folds."""
+    _, log_proba, _ = predictions(4, 60, 3, sharpness=2)
+    folds = stratified_folds(np.zeros(60, dtype=int), 5, np.random.RandomState(0))
+    soft = np.tile([0.4, 0.3, 0.3], (60, 1))
+    changed = soft.copy()
+    changed[7] = [0.41, 0.3, 0.29]  # the same largest class and so little else that folds and penalty are the same
+    before, after = recalibrated(soft, log_proba), recalibrated(changed, log_proba)
+    same = np.isclose(before, after, rtol=1e-12, atol=1e-12).all(axis=1)
+    assert_array_equal(same, folds == folds[7])
+
+
+def test_softmax_weights():
+    """Rows of weight 0 move nothing; all weights may be scaled."""
+    codes, log_proba, _ = predictions(5, 200, 3, sharpness=2)
+    weights = np.random.default_rng(0).exponential(size=200)
+    weights[:5] = 0
+    expected = recalibrated(codes, log_proba, sample_weight=weights)
+    assert_allclose(recalibrated(codes, log_proba, sample_weight=1000 * weights), expected, rtol=1e-6, atol=1e-6)
+    spoiled = log_proba.copy()
+    spoiled[:5] = log_proba[:5, ::-1]
+    assert_allclose(recalibrated(codes, spoiled, sample_weight=weights)[5:], expected[5:], rtol=1e-6, atol=1e-6)
+
+
+def test_softmax_lives_with_absent_and_single_classes():
+    """A class of one row, one of none, and certain predictions: finite logits, no warning."""
+    codes = np.array([0] * 10 + [1] * 9 + [2])
+    log_proba = np.log(np.clip(np.eye(4)[codes], 1e-16, 1))
+    assert np.isfinite(recalibrated(codes, log_proba)).all()
+    assert np.isfinite(recalibrated(np.zeros(20, dtype=int), log_proba)).all()
+
+
+def test_folds_are_stratified():
+    """Of each class, and of all rows, the folds hold as many rows, give or take one; the seed matters."""
+    codes = np.random.default_rng(0).permutation(np.repeat(np.arange(4), [50, 23, 7, 1]))
+    folds = stratified_folds(codes, 5, np.random.RandomState(0))
+    for rows in [np.ones(81, dtype=bool), *(codes == c for c in range(4))]:
+        assert np.ptp(np.bincount(folds[rows], minlength=5)) <= 1
+    assert (folds != stratified_folds(codes, 5, np.random.RandomState(1))).any()
