@@ -13,6 +13,7 @@ from sklearn.base import BaseEstimator
 from sklearn.datasets import load_wine
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.exceptions import NotFittedError
+from sklearn.linear_model import LinearRegression
 from sklearn.metrics import log_loss
 from sklearn.naive_bayes import GaussianNB
 from sklearn.neural_network import MLPClassifier
@@ -182,6 +183,14 @@ def test_curves_join_those_on_the_axes(plt):
     assert not left.lines
     assert first.lines_["a"].get_color() != second.lines_["b"].get_color()
     assert len(legend_texts(right)) == 2
+
+
+def test_lines_of_the_caller_may_have_any_colour(plt):
+    """A colour is a name, a list or an array; one that is ours is taken."""
+    ax = plt.subplots()[1]
+    for color in ("red", [0.1, 0.2, 0.3], np.array([0.0, 0.0, 1.0]), (0, 114 / 255, 178 / 255)):
+        ax.plot([1, 2], color=color)
+    assert LossCurveDisplay([2, 1]).plot(ax).lines_["Classifier"].get_color() == "#D55E00"
 
 
 def test_axes_with_ticks_or_a_scale_of_their_own(plt):
@@ -395,8 +404,23 @@ def test_models_of_other_classes(wine):
     X, y, _ = wine
     two = y != "Barbera"
     models = {"all": GaussianNB().fit(X, y), "two": GaussianNB().fit(X[two], y[two])}
-    with pytest.raises(ValueError, match=r"All models must have the same classes: 'all' has .*, 'two' has"):
-        LossByClassDisplay.from_estimator(models, X[two], y[two])
+    for display in (LossByClassDisplay, ReliabilityDisplay):
+        with pytest.raises(ValueError, match=r"All models must have the same classes: 'all' has .*, 'two' has"):
+            display.from_estimator(models, X[two], y[two])
+
+
+def test_an_estimator_without_probabilities(wine):
+    """Is named by the method that it lacks."""
+    with pytest.raises(AttributeError, match="LinearRegression has none of the following attributes: predict_proba"):
+        ReliabilityDisplay.from_estimator(LinearRegression().fit(wine[0], wine[2]), wine[0], wine[1])
+
+
+def test_an_estimator_of_several_labels_a_row(wine):
+    """Has no class of a row."""
+    X, y, _ = wine
+    model = RandomForestClassifier(5, random_state=0).fit(X, np.column_stack([y == "Barolo", y == "Barbera"]))
+    with pytest.raises(ValueError, match="gives each row several labels"):
+        LossByClassDisplay.from_estimator(model, X, y)
 
 
 # --- reliability

@@ -40,7 +40,9 @@ def new_axes(ax: Any, **options: Any) -> Any:
 
 def styles(ax: Any, n: int) -> Iterator[Style]:
     """Styles of n models; what earlier displays drew on these axes has used the first ones."""
-    used = {line.get_color() for line in ax.lines}
+    from matplotlib.colors import to_hex
+
+    used = {to_hex(line.get_color()).upper() for line in ax.lines}
     first = sum(color in used for color in COLORS)
     return islice((Style(COLORS[i % len(COLORS)], MARKERS[i % len(MARKERS)]) for i in range(first, first + n)), n)
 
@@ -87,8 +89,9 @@ def predictions(estimators: Mapping[str, Any], X: Any) -> dict[str, tuple[Any, A
     answers = {}
     for name, estimator in estimators.items():
         validation.check_is_fitted(estimator)
+        predict_proba = validation.check_response_method(estimator, "predict_proba")
         validation.check_labels_alone(estimator.classes_)
-        answers[name] = validation.check_response_method(estimator, "predict_proba")(X), estimator.classes_
+        answers[name] = predict_proba(X), estimator.classes_
     return answers
 
 
