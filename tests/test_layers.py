@@ -13,7 +13,7 @@ LAYERS = [
     {"information", "losses"},
     {"_curvature", "_objective"},
     {"_case", "_recalibration"},
-    {"metrics"},
+    {"metrics", "decomposition"},
     {"scorers"},
     {"classifier"},
     {"path"},
