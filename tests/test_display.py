@@ -25,6 +25,7 @@ from skce import (
     LossCurveDisplay,
     ReliabilityDisplay,
     cross_entropy_loss,
+    decompose,
 )
 
 mpl = pytest.importorskip("matplotlib")
@@ -190,7 +191,7 @@ def test_lines_of_the_caller_may_have_any_colour(plt):
     ax = plt.subplots()[1]
     for color in ("red", [0.1, 0.2, 0.3], np.array([0.0, 0.0, 1.0]), (0, 114 / 255, 178 / 255)):
         ax.plot([1, 2], color=color)
-    assert LossCurveDisplay([2, 1]).plot(ax).lines_["Classifier"].get_color() == "#D55E00"
+    assert LossCurveDisplay([2, 1]).plot(ax).lines_["model"].get_color() == "#D55E00"
 
 
 def test_axes_with_ticks_or_a_scale_of_their_own(plt):
@@ -241,7 +242,7 @@ def test_losses_of_each_class_are_the_rows_losses():
     display = LossByClassDisplay.from_predictions(y, p, labels=["cow", "owl", "ape"], base=2, sample_weight=weights)
     for code, label in enumerate(["cow", "owl", "ape"]):
         rows = y == label
-        assert_allclose(display.losses["Classifier"][label], -np.log2(p[rows, code]), rtol=1e-13)
+        assert_allclose(display.losses["model"][label], -np.log2(p[rows, code]), rtol=1e-13)
         assert_array_equal(display.sample_weight[label], weights[rows])
         assert display.baseline[label] == pytest.approx(-np.log2(weights[rows].sum() / weights.sum()), rel=1e-13)
     assert [text.get_text() for text in display.ax_.get_yticklabels()] == ["cow", "owl", "ape"]
@@ -288,12 +289,14 @@ def test_a_weight_of_2_is_a_row_twice_and_0_is_none():
     weights = np.random.default_rng(4).integers(0, 3, 80)
     by_weight = LossByClassDisplay.from_predictions(y, p, sample_weight=weights)
     by_row = LossByClassDisplay.from_predictions(np.repeat(y, weights), np.repeat(p, weights, axis=0))
-    for a, b in zip(by_weight.boxes_["Classifier"], by_row.boxes_["Classifier"], strict=True):
+    for a, b in zip(by_weight.boxes_["model"], by_row.boxes_["model"], strict=True):
         assert_allclose(a.get_bbox().extents, b.get_bbox().extents, rtol=1e-12)
-    ends = [np.array(display.whiskers_["Classifier"].get_segments()) for display in (by_weight, by_row)]
+    ends = [np.array(display.whiskers_["model"].get_segments()) for display in (by_weight, by_row)]
     assert_allclose(*ends, rtol=1e-12)
-    means = [display.means_["Classifier"].get_xdata() for display in (by_weight, by_row)]
+    means = [display.means_["model"].get_xdata() for display in (by_weight, by_row)]
     assert_allclose(*means, rtol=1e-12)
+    points = [display.points_["model"].get_xdata() for display in (by_weight, by_row)]
+    assert_array_equal(np.unique(points[0]), np.unique(points[1]))
     assert_allclose(list(by_weight.baseline.values()), list(by_row.baseline.values()), rtol=1e-12)
 
 
@@ -313,7 +316,9 @@ def test_several_models_side_by_side(wine):
     models = {name: model.fit(X, y) for name, model in {"bayes": GaussianNB(), "ce": CrossEntropyClassifier()}.items()}
     display = LossByClassDisplay.from_estimator(models, X, y)
     draw(display)
-    for above, below in zip(display.boxes_["bayes"], display.boxes_["ce"], strict=True):
+    for i, (above, below) in enumerate(zip(display.boxes_["bayes"], display.boxes_["ce"], strict=True)):
+        assert i - 0.5 < above.get_y()
+        assert below.get_y() + below.get_height() < i + 0.5
         assert above.get_y() + above.get_height() <= below.get_y()
         assert above.get_edgecolor() != below.get_edgecolor()
     assert legend_texts(display.ax_) == ["bayes", "ce", "mean", "class frequency"]
@@ -330,7 +335,7 @@ def test_a_class_without_rows_has_its_place():
     display = LossByClassDisplay.from_predictions([0, 2, 2], [[0.7, 0.1, 0.2]] * 3, labels=[0, 1, 2])
     draw(display)
     assert [text.get_text() for text in display.ax_.get_yticklabels()] == ["0", "1", "2"]
-    assert_array_equal(display.means_["Classifier"].get_ydata().round(9), [0, 2])
+    assert_array_equal(display.means_["model"].get_ydata().round(9), [0, 2])
     assert len(display.baseline_.get_segments()) == 2
 
 
@@ -344,7 +349,7 @@ def test_only_the_largest_rows_are_points():
 
 def test_rows_predicted_for_certain_are_on_the_axis():
     """The axis begins at 0, which a logarithmic one has not."""
-    display = LossByClassDisplay({"m": {"a": [0.0, 0.0, 0.0, 40.0]}}).plot()
+    display = LossByClassDisplay({"m": {"a": [0.0, 0.2, 0.3, 0.4, 40.0]}}).plot()
     draw(display)
     assert display.ax_.get_xlim()[0] == 0
     assert display.ax_.get_xlim()[1] > 40
@@ -488,24 +493,24 @@ def test_two_classes_have_one_panel():
     columns = ReliabilityDisplay.from_predictions(y, p, random_state=1)
     logit = ReliabilityDisplay.from_predictions(y, np.log(p[:, 1] / p[:, 0]), from_logits=True)
     logits = ReliabilityDisplay.from_predictions(y, np.log(p), from_logits=True)
-    expected = column.lines_["yes"]["Classifier"]
+    expected = column.lines_["yes"]["model"]
     assert column.ax_.get_xlabel() == "Predicted probability of yes"
     assert column.ax_.get_ylabel() == "Observed frequency"
     assert "(nats)" in column.ax_.get_legend().get_title().get_text()
     for display in (columns, logit, logits):
         assert list(display.lines_) == ["yes"]
-        line = display.lines_["yes"]["Classifier"]
+        line = display.lines_["yes"]["model"]
         assert_allclose(line.get_xdata(), expected.get_xdata(), rtol=1e-10)
         assert_allclose(line.get_ydata(), expected.get_ydata(), rtol=1e-12)
-    assert_array_equal(columns.curves["yes"]["Classifier"].band, column.curves["yes"]["Classifier"].band)
+    assert_array_equal(columns.curves["yes"]["model"].band, column.curves["yes"]["model"].band)
 
 
 def test_the_first_of_two_classes():
     """Is the second's curve, turned around."""
     y, p, _ = predictions(80, 2, 10, ["no", "yes"])
-    yes = ReliabilityDisplay.from_predictions(y, p[:, 1]).lines_["yes"]["Classifier"]
+    yes = ReliabilityDisplay.from_predictions(y, p[:, 1]).lines_["yes"]["model"]
     display = ReliabilityDisplay.from_predictions(y, p[:, 1], classes=["no"])
-    no = display.lines_["no"]["Classifier"]
+    no = display.lines_["no"]["model"]
     assert display.ax_.get_xlabel() == "Predicted probability of no"
     assert_allclose(no.get_xdata(), 1 - yes.get_xdata()[::-1], atol=1e-15)
     assert_allclose(no.get_ydata(), 1 - yes.get_ydata()[::-1], atol=1e-12)
@@ -515,22 +520,34 @@ def test_band_of_few_predictions_is_the_binomial_distribution():
     """Two predictions far apart are never pooled: the band has the quantiles of a binomial distribution."""
     p = np.repeat([0.3, 0.8], [200, 300])
     y = np.random.default_rng(11).integers(0, 2, 500)
-    display = ReliabilityDisplay.from_predictions(y, p, confidence_level=0.8, n_resamples=4000)
-    at, low, high = display.curves[1]["Classifier"].band
+    display = ReliabilityDisplay.from_predictions(y, p, confidence=0.8, n_resamples=4000)
+    at, low, high = display.curves[1]["model"].band
     assert_array_equal(at, [0.3, 0.8])
     for i, n in enumerate([200, 300]):
         assert low[i] == pytest.approx(binom.ppf(0.1, n, at[i]) / n, abs=1.01 / n)
         assert high[i] == pytest.approx(binom.ppf(0.9, n, at[i]) / n, abs=1.01 / n)
-    (path,) = display.bands_[1]["Classifier"].get_paths()
+    (path,) = display.bands_[1]["model"].get_paths()
     assert {(0.3, low[0]), (0.3, high[0]), (0.8, low[1]), (0.8, high[1])} <= set(map(tuple, path.vertices.tolist()))
     assert "80%" in display.ax_.get_legend().get_title().get_text()
+
+
+def test_band_of_weighted_rows_by_the_formula():
+    """The same draws, each recalibrated with the weights by the formula, and their percentiles."""
+    _, p, weights = predictions(30, 2, 24)
+    p = p[:, 1].round(1)
+    display = ReliabilityDisplay.from_predictions(
+        np.arange(30) % 2, p, sample_weight=weights, confidence=0.6, n_resamples=15, random_state=3
+    )
+    rng = np.random.RandomState(3)
+    curves = [min_max((rng.uniform(size=30) < p).astype(float), p, weights)[1] for _ in range(15)]
+    assert_allclose(display.curves[1]["model"].band[1:], np.quantile(curves, [0.2, 0.8], axis=0), atol=1e-12)
 
 
 def test_weights_widen_the_band():
     """A row of weight w is one draw: half the rows with all the weight have the band of half as many rows."""
     p, y = np.full(400, 0.5), np.arange(400) % 2
     few = ReliabilityDisplay.from_predictions(y, p, sample_weight=np.repeat([1, 1e-9], 200), n_resamples=3000)
-    _, low, high = few.curves[1]["Classifier"].band
+    _, low, high = few.curves[1]["model"].band
     assert low[0] == pytest.approx(binom.ppf(0.05, 200, 0.5) / 200, abs=1.01 / 200)
     assert high[0] == pytest.approx(binom.ppf(0.95, 200, 0.5) / 200, abs=1.01 / 200)
 
@@ -543,7 +560,7 @@ def test_calibrated_predictions_stay_in_the_band():
         logits = rng.normal(0, 2, 200)
         y = rng.uniform(size=200) < expit(logits)
         for z, found in ((logits, inside), (3 * logits, overconfident)):
-            curve = ReliabilityDisplay.from_predictions(y, expit(z), n_resamples=60).curves[True]["Classifier"]
+            curve = ReliabilityDisplay.from_predictions(y, expit(z), n_resamples=60).curves[True]["model"]
             _, low, high = curve.band
             found.append(np.mean((low <= curve.frequency) & (curve.frequency <= high)))
             mpl.pyplot.close("all")
@@ -554,9 +571,9 @@ def test_calibrated_predictions_stay_in_the_band():
 def test_long_bands_are_thinned_and_the_ends_stay():
     """Curves keep every prediction, bands 500."""
     y, p, _ = predictions(2000, 2, 13)
-    curve = ReliabilityDisplay.from_predictions(y, p, n_resamples=3).curves[1]["Classifier"]
+    curve = ReliabilityDisplay.from_predictions(y, p, n_resamples=3).curves[1]["model"]
     assert len(curve.proba) > 1900
-    assert curve.band.shape[1] <= 500
+    assert curve.band.shape == (3, 500)
     assert_array_equal(curve.band[0, [0, -1]], curve.proba[[0, -1]])
 
 
@@ -564,7 +581,7 @@ def test_the_same_seed_draws_the_same_band():
     """The default too; another seed another."""
     y, p, _ = predictions(100, 2, 14)
     bands = [
-        ReliabilityDisplay.from_predictions(y, p, n_resamples=20, random_state=seed).curves[1]["Classifier"].band
+        ReliabilityDisplay.from_predictions(y, p, n_resamples=20, random_state=seed).curves[1]["model"].band
         for seed in (0, 0, 1)
     ]
     assert_array_equal(bands[0], bands[1])
@@ -572,9 +589,9 @@ def test_the_same_seed_draws_the_same_band():
 
 
 def test_no_band():
-    """`confidence_level=None` draws none and says nothing of it."""
+    """`confidence=None` draws none and says nothing of it."""
     y, p, _ = predictions(50, 3, 15)
-    display = ReliabilityDisplay.from_predictions(y, p, confidence_level=None)
+    display = ReliabilityDisplay.from_predictions(y, p, confidence=None)
     assert display.bands_ == {0: {}, 1: {}, 2: {}}
     assert not display.ax_[0].collections
     assert "band" not in display.figure_.legends[0].get_title().get_text()
@@ -588,7 +605,7 @@ def test_a_row_of_weight_0_is_none():
     all_rows = ReliabilityDisplay.from_predictions(y, p, sample_weight=weights)
     some = ReliabilityDisplay.from_predictions(y[kept], p[kept], sample_weight=weights[kept])
     for label in range(3):
-        for a, b in zip(all_rows.curves[label]["Classifier"], some.curves[label]["Classifier"], strict=True):
+        for a, b in zip(all_rows.curves[label]["model"], some.curves[label]["model"], strict=True):
             assert_allclose(a, b, rtol=1e-12, atol=1e-15)
 
 
@@ -624,7 +641,7 @@ def test_reliability_on_given_axes(plt):
     assert legend_texts(axes[0, 0])[0].startswith("a: MCB ")
     second = ReliabilityDisplay.from_predictions(y, p**0.5 / (p**0.5).sum(1, keepdims=True), classes=[2], ax=axes[0, 0])
     assert second.ax_ is axes[0, 0]
-    assert second.lines_[2]["Classifier"].get_color() != display.lines_[2]["a"].get_color()
+    assert second.lines_[2]["model"].get_color() != display.lines_[2]["a"].get_color()
     assert len(legend_texts(axes[0, 0])) == 2
 
 
@@ -643,7 +660,7 @@ def test_panels_of_many_classes():
     [
         ({"classes": [7]}, ValueError, r"classes has \[7\], which are not among \[0, 1, 2\]"),
         ({"classes": [1, 1]}, ValueError, "classes must not repeat a class"),
-        ({"confidence_level": 1.0}, ValueError, r"confidence_level must be in \(0, 1\), got 1.0"),
+        ({"confidence": 1.0}, ValueError, r"confidence must be in \(0, 1\), got 1.0"),
         ({"n_resamples": 0}, ValueError, r"n_resamples must be in \[1, inf\), got 0"),
         ({"base": -1}, ValueError, r"base must be in \(0, inf\)"),
         ({"ax": [None]}, ValueError, "ax must hold 3 axes, one a class, got 1"),
@@ -686,8 +703,15 @@ def test_bars_of_a_decomposition():
     assert_allclose(ends, [(0.2, 0.22), (0.6, 1.2)], rtol=1e-12)
     assert_allclose(display.losses_.get_xdata(), [0.22, 1.2], rtol=1e-12)
     assert_allclose([line[:, 0] for line in display.uncertainties_.get_segments()], 0.7)
-    assert [text.get_text() for text in display.texts_] == ["−0.500", "−0.100", "+0.020 = 0.220", "+0.600 = 1.200"]
-    assert_allclose([text.xy[0] for text in display.texts_], [0.7, 0.7, 0.22, 1.2], rtol=1e-12)
+    numbers = {
+        "discrimination": ["−0.500", "−0.100"],
+        "miscalibration": ["+0.020", "+0.600"],
+        "loss": ["= 0.220", "= 1.200"],
+    }
+    ends = {"discrimination": [0.7, 0.7], "miscalibration": [0.22, 1.2], "loss": [0.22, 1.2]}
+    for term, texts in display.texts_.items():
+        assert [text.get_text() for text in texts] == numbers[term]
+        assert_allclose([text.xy[0] for text in texts], ends[term], rtol=1e-12)
     for i in range(2):
         above, below = display.discriminations_[i], display.miscalibrations_[i]
         assert i - 0.5 < above.get_y() < above.get_y() + above.get_height() <= below.get_y() + 1e-12
@@ -695,7 +719,7 @@ def test_bars_of_a_decomposition():
     assert [text.get_text() for text in display.ax_.get_yticklabels()] == ["good", "bad"]
     assert display.ax_.get_xlabel() == "Cross-entropy (bits)"
     assert display.ax_.get_xlim()[0] == 0
-    assert legend_texts(display.ax_) == ["discrimination", "miscalibration", "loss", "uncertainty"]
+    assert legend_texts(display.ax_) == ["discrimination", "miscalibration", "loss", "uncertainty 0.700"]
 
 
 def test_parts_below_zero_are_inside_the_axis():
@@ -704,8 +728,108 @@ def test_parts_below_zero_are_inside_the_axis():
     draw(display)
     (bar,) = display.miscalibrations_
     assert_allclose(sorted([bar.get_x(), bar.get_x() + bar.get_width()]), [0.67, 0.72], rtol=1e-12)
-    assert [text.get_text() for text in display.texts_] == ["+0.020", "−0.050 = 0.670"]
-    assert_allclose([text.xy[0] for text in display.texts_], [0.72, 0.72], rtol=1e-12)
+    assert [texts[0].get_text() for texts in display.texts_.values()] == ["+0.020", "−0.050", "= 0.670"]
+    assert_allclose([texts[0].xy[0] for texts in display.texts_.values()], [0.72, 0.72, 0.67], rtol=1e-12)
+
+
+def test_intervals_are_at_the_ends_of_the_bars():
+    """Those of the discrimination are turned around, like its bar; an interval that is not known is not drawn."""
+    frame = parts(a=(0.1, 0.5, 0.7), b=(0.2, 0.3, 0.7)).assign(
+        discrimination_low=[0.45, 0.2],
+        discrimination_high=[0.6, 0.35],
+        loss_low=[0.25, np.nan],
+        loss_high=[0.4, np.nan],
+    )
+    display = DecompositionDisplay(frame, confidence=0.9).plot()
+    draw(display)
+    assert list(display.intervals_) == ["discrimination", "loss"]
+    lines = [sorted(line[:, 0]) for line in display.intervals_["discrimination"].get_segments()]
+    assert_allclose(lines, [[0.1, 0.25], [0.35, 0.5]], rtol=1e-12)
+    lines = display.intervals_["loss"].get_segments()
+    assert_allclose(lines[0][:, 0], [0.25, 0.4], rtol=1e-12)
+    assert_allclose([text.xy[0] for text in display.texts_["loss"]], [0.4, 0.6], rtol=1e-12)
+    assert legend_texts(display.ax_)[-1] == "90% interval"
+    assert "interval" in legend_texts(DecompositionDisplay(frame).plot().ax_)
+
+
+@pytest.mark.parametrize("k", [2, 3])
+def test_a_decomposition_of_predictions_is_decompose(k):
+    """With all its options, in the unit of the axis; scikit-learn's loss is the diamond."""
+    y, p, weights = predictions(90, k, 21)
+    models = {"given": p, "sharper": p**2 / (p**2).sum(axis=1, keepdims=True)}
+    options = {"sample_weight": weights, "confidence": 0.8, "n_resamples": 20, "base": 2}
+    frame = decompose(y, models, recalibration="softmax", **options)
+    display = DecompositionDisplay.from_predictions(y, models, recalibration="softmax", **options)
+    draw(display)
+    pd.testing.assert_frame_equal(display.decomposition, frame)
+    assert_allclose([bar.get_width() for bar in display.discriminations_], frame["discrimination"], rtol=1e-12)
+    assert_allclose([bar.get_width() for bar in display.miscalibrations_], frame["miscalibration"], atol=1e-12)
+    losses = [log_loss(y, q, sample_weight=weights) / np.log(2) for q in models.values()]
+    assert_allclose(display.losses_.get_xdata(), losses, rtol=1e-12)
+    assert_allclose(
+        [line[:, 0] for line in display.intervals_["loss"].get_segments()], frame[["loss_low", "loss_high"]]
+    )
+    assert display.ax_.get_xlabel() == "Cross-entropy (bits)"
+    assert [text.get_text() for text in display.ax_.get_yticklabels()] == ["given", "sharper"]
+
+
+def test_a_decomposition_of_estimators(wine):
+    """Their columns are paired by class; a name for one, a dict of names for several."""
+    X, y, _ = wine
+    model = GaussianNB().fit(X[::2], y[::2])
+
+    class Backwards(GaussianNB):
+        """With its classes in another order."""
+
+        def predict_proba(self, X):
+            return super().predict_proba(X)[:, ::-1] if self.turned else super().predict_proba(X)
+
+        turned = False
+
+    other = Backwards().fit(X[::2], y[::2])
+    other.classes_, other.turned = model.classes_[::-1], True
+    display = DecompositionDisplay.from_estimator({"a": model, "b": other}, X[1::2], y[1::2])
+    rows = display.decomposition.to_numpy()
+    assert_allclose(rows[0], rows[1], rtol=1e-12)
+    assert rows[0, 0] == pytest.approx(log_loss(y[1::2], model.predict_proba(X[1::2])), rel=1e-9)
+    named = DecompositionDisplay.from_estimator(model, X[1::2], y[1::2], name="bayes")
+    assert list(named.decomposition.index) == ["bayes"]
+
+
+def test_reliability_and_decompose_agree():
+    """The numbers in the legend are those of the table, for two classes."""
+    y, p, weights = predictions(90, 2, 22)
+    (row,) = decompose(y, p[:, 1], sample_weight=weights).to_dict("records")
+    curve = ReliabilityDisplay.from_predictions(y, p, sample_weight=weights).curves[1]["model"]
+    for term, value in row.items():
+        assert getattr(curve, term) == pytest.approx(value, rel=1e-12)
+
+
+@pytest.mark.parametrize("display", [LossByClassDisplay, ReliabilityDisplay, DecompositionDisplay])
+def test_names_of_models(display):
+    """A dict's keys, a DataFrame's columns, `name`, or "model", the same for all displays."""
+    y, p, _ = predictions(40, 2, 23)
+    frame = pd.DataFrame({"a": p[:, 1], "b": p[:, 1] ** 2})
+
+    def names(*args, **options):
+        drawn = display.from_predictions(y, *args, **options)
+        if display is DecompositionDisplay:
+            return list(drawn.decomposition.index)
+        return list(drawn.losses if display is LossByClassDisplay else drawn.curves[1])
+
+    assert names(p) == ["model"]
+    assert names(p, name="c") == ["c"]
+    assert names({"d": p, "e": p}) == ["d", "e"]
+    assert names(frame) == ["a", "b"]
+    with pytest.raises(ValueError, match="name='c' is for one model"):
+        names(frame, name="c")
+
+
+def test_models_of_other_rows_have_their_own_uncertainty():
+    """A line each, and no number in the legend."""
+    display = DecompositionDisplay(parts(a=(0.1, 0.2, 0.7), b=(0.1, 0.2, 0.5))).plot()
+    assert_allclose([line[0, 0] for line in display.uncertainties_.get_segments()], [0.7, 0.5])
+    assert legend_texts(display.ax_)[-1] == "uncertainty"
 
 
 def test_a_decomposition_on_given_axes(plt):
@@ -720,8 +844,8 @@ def test_a_decomposition_on_given_axes(plt):
 @pytest.mark.parametrize(
     ("frame", "match"),
     [
-        (parts(a=(1, 1, 1)).drop(columns="discrimination"), r"\['discrimination'\] missing"),
-        ([[1, 2, 3, 4]], "must be a DataFrame with the columns"),
+        (parts(a=(1, 1, 1)).drop(columns="discrimination"), r"it lacks \['discrimination'\]"),
+        ([[1, 2, 3, 4]], "must be a DataFrame, as decompose returns it"),
         (parts(a=(1, 1, np.inf)), "must be finite"),
         (parts(a=(1, 1, 1)).iloc[:0], "loss is empty"),
     ],

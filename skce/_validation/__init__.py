@@ -14,7 +14,6 @@ from skce._validation.arrays import (
     explain_logits,
 )
 from skce._validation.displays import (
-    PARTS,
     check_axes,
     check_codes,
     check_curve,
@@ -23,6 +22,7 @@ from skce._validation.displays import (
     check_matching,
     check_matplotlib,
     check_models,
+    check_predictions,
     check_row_losses,
     check_row_weights,
     check_same_classes,
@@ -90,7 +90,6 @@ from skce._validation.options import (
 
 __all__ = [
     "AVERAGES",
-    "PARTS",
     "REDUCTIONS",
     "SUM_TOLERANCE",
     "UNKNOWN_LABEL_POLICIES",
@@ -132,6 +131,7 @@ __all__ = [
     "check_pos_weight",
     "check_positive_mass",
     "check_predict",
+    "check_predictions",
     "check_probabilities",
     "check_random_state",
     "check_response_method",

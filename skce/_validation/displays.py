@@ -1,6 +1,6 @@
 """What a display takes: several models by name, loss curves, axes."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from importlib.util import find_spec
 from typing import Any
 
@@ -8,10 +8,8 @@ import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
 from skce._validation.arrays import check_floats, check_not_empty
-from skce._validation.labels import check_classes
+from skce._validation.labels import check_classes, find_models
 from skce._validation.options import listed
-
-PARTS = ("loss", "miscalibration", "discrimination", "uncertainty")
 
 
 def check_matplotlib(display: str) -> None:
@@ -29,6 +27,13 @@ def check_models(models: Any, name: str | None, default: str) -> dict[Any, Any]:
     if not models:
         raise ValueError("A dict of models must not be empty.")
     return dict(models)
+
+
+def check_predictions(y_true: Any, y_proba: Any, labels: Any, name: str | None) -> dict[Any, Any]:
+    """Predictions by the name of their model."""
+    models = find_models(y_true, y_proba, labels)
+    several = isinstance(y_proba, Mapping) or len(models) > 1
+    return models if name is None else check_models(models if several else y_proba, name, "")
 
 
 def check_curve(what: str, values: Any) -> np.ndarray:
@@ -120,16 +125,14 @@ def check_same_classes(classes: Mapping[Any, list]) -> None:
             raise ValueError(f"All models must have the same classes: {both}.")
 
 
-def check_decomposition(decomposition: Any) -> Any:
-    """A DataFrame with a row for each model and the parts of its loss."""
+def check_decomposition(decomposition: Any, terms: Sequence[str]) -> Any:
+    """A DataFrame with a row for each model and a column for each term of its loss."""
     columns = list(getattr(decomposition, "columns", []))
-    missing = [part for part in PARTS if part not in columns]
+    missing = [term for term in terms if term not in columns]
     if missing:
-        raise ValueError(
-            f"decomposition must be a DataFrame with the columns {listed(list(PARTS))}: {missing} missing."
-        )
-    for part in PARTS:
-        check_curve(part, decomposition[part])
+        raise ValueError(f"decomposition must be a DataFrame, as decompose returns it: it lacks {listed(missing)}.")
+    for term in terms:
+        check_curve(term, decomposition[term])
     return decomposition
 
 

@@ -69,7 +69,7 @@ class LossByClassDisplay:
     >>> from skce import LossByClassDisplay
     >>> y_true, y_proba = ["a", "a", "b"], [[0.5, 0.5], [0.9, 0.1], [0.25, 0.75]]
     >>> display = LossByClassDisplay.from_predictions(y_true, y_proba, base=2)
-    >>> display.losses["Classifier"]["a"].round(3)
+    >>> display.losses["model"]["a"].round(3)
     array([1.   , 0.152])
     """
 
@@ -151,8 +151,9 @@ class LossByClassDisplay:
         ----------
         y_true : array-like of shape (n,)
             Labels.
-        y_proba : array-like of shape (n, k) or (n,), or dict of them
-            Probabilities, as `cross_entropy_loss` takes them. Those of several models in a dict of names.
+        y_proba : array-like of shape (n, k) or (n,), dict of them, or DataFrame
+            Probabilities, as `cross_entropy_loss` takes them; those of several models as `decompose` takes them, in a
+            dict of names.
         labels : array-like of shape (k,), default=None
             Class of each column of `y_proba`; by default the names of its columns, or the sorted labels of `y_true`.
         sample_weight : array-like of shape (n,), default=None
@@ -176,7 +177,7 @@ class LossByClassDisplay:
             If shapes or values are not as described.
         """
         validation.check_matplotlib(f"{cls.__name__}.from_predictions")
-        models = validation.check_models(y_proba, name, "Classifier")
+        models = validation.check_predictions(y_true, y_proba, labels, name)
         answers = {model: (outputs, labels) for model, outputs in models.items()}
         found = figure.cases(y_true, answers, sample_weight=sample_weight, from_logits=from_logits, base=base)
         return cls._from_cases(found, base).plot(ax)

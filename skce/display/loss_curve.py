@@ -28,7 +28,7 @@ class LossCurveDisplay:
     steps : array-like of shape (n_steps,), or dict, default=None
         Number of each step. By default they count from 0, the start.
     name : str, default=None
-        Name of a single curve; "Classifier" if it has none.
+        Name of a single curve; "model" if it has none.
     base : float, default=None
         Base of the logarithm that the losses were taken with, which names their unit: None for e (nats), 2 for bits,
         10 for hartleys.
@@ -65,7 +65,7 @@ class LossCurveDisplay:
         name: str | None = None,
         base: float | None = None,
     ):
-        losses = validation.check_models(loss, name, "Classifier")
+        losses = validation.check_models(loss, name, "model")
         self.loss = {model: validation.check_curve("loss", values) for model, values in losses.items()}
         self.validation_loss = validation.check_matching("validation_loss", validation_loss, self.loss, shorter=True)
         self.steps = {model: np.arange(len(curve)) for model, curve in self.loss.items()}

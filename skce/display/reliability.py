@@ -9,8 +9,8 @@ from numpy.typing import ArrayLike, NDArray
 from skce import _validation as validation
 from skce._case import CROSS_ENTROPY, Case
 from skce._recalibration import isotonic
+from skce.decomposition import decompose
 from skce.display import _figure as figure
-from skce.losses import SigmoidCrossEntropy
 
 BINS = np.linspace(0, 1, 21)
 STRIP = (-0.28, -0.06)
@@ -51,7 +51,7 @@ class ReliabilityDisplay:
 
     The shaded consistency band shows where the curve would be if the model *were* calibrated. The predictions stay,
     outcomes are drawn anew: each row is of the class with the probability that was predicted for it. They are
-    recalibrated as the true ones are, `n_resamples` times, and the band holds the middle `confidence_level` of these
+    recalibrated as the true ones are, `n_resamples` times, and the band holds the middle `confidence` of these
     curves, at each prediction by itself. It lies around the diagonal, and a curve that leaves it is evidence of
     miscalibration. A bootstrap of the rows, which this is not, lies around the curve and does not answer that question.
 
@@ -65,7 +65,7 @@ class ReliabilityDisplay:
     ----------
     curves : dict of dict of ReliabilityCurve
         Of each class, and each model by name.
-    confidence_level : float, default=0.9
+    confidence : float, default=0.9
         Level of the bands, for the legend; None if there are none.
     base : float, default=None
         Base of the logarithm of miscalibration and discrimination: None for e (nats), 2 for bits, 10 for hartleys.
@@ -96,7 +96,7 @@ class ReliabilityDisplay:
     --------
     >>> from skce import ReliabilityDisplay
     >>> display = ReliabilityDisplay.from_predictions([0, 1, 0, 1], [0.1, 0.3, 0.5, 0.9])
-    >>> display.lines_[1]["Classifier"].get_ydata()
+    >>> display.lines_[1]["model"].get_ydata()
     array([0. , 0.5, 0.5, 1. ])
     """
 
@@ -104,11 +104,11 @@ class ReliabilityDisplay:
         self,
         curves: Mapping[Any, Mapping[Any, ReliabilityCurve]],
         *,
-        confidence_level: float | None = 0.9,
+        confidence: float | None = 0.9,
         base: float | None = None,
     ):
         self.curves = curves
-        self.confidence_level = confidence_level
+        self.confidence = confidence
         self.base = base
         validation.check_base(base)
 
@@ -121,7 +121,7 @@ class ReliabilityDisplay:
         *,
         classes: ArrayLike | None = None,
         sample_weight: ArrayLike | None = None,
-        confidence_level: float | None = 0.9,
+        confidence: float | None = 0.9,
         n_resamples: int = 200,
         random_state: Any = 0,
         name: str | None = None,
@@ -138,7 +138,7 @@ class ReliabilityDisplay:
             Features.
         y : array-like of shape (n,)
             Labels.
-        classes, sample_weight, confidence_level, n_resamples, random_state, name, base, ax
+        classes, sample_weight, confidence, n_resamples, random_state, name, base, ax
             As in `from_predictions`; a single classifier has the name of its class.
 
         Returns
@@ -153,7 +153,7 @@ class ReliabilityDisplay:
         validation.check_matplotlib(f"{cls.__name__}.from_estimator")
         models = validation.check_models(estimator, name, type(estimator).__name__)
         found = figure.cases(y, figure.predictions(models, X), sample_weight=sample_weight)
-        return cls._from_cases(found, classes, confidence_level, n_resamples, random_state, base).plot(ax)
+        return cls._from_cases(found, classes, confidence, n_resamples, random_state, base).plot(ax)
 
     @classmethod
     def from_predictions(
@@ -165,7 +165,7 @@ class ReliabilityDisplay:
         classes: ArrayLike | None = None,
         sample_weight: ArrayLike | None = None,
         from_logits: bool = False,
-        confidence_level: float | None = 0.9,
+        confidence: float | None = 0.9,
         n_resamples: int = 200,
         random_state: Any = 0,
         name: str | None = None,
@@ -178,8 +178,9 @@ class ReliabilityDisplay:
         ----------
         y_true : array-like of shape (n,)
             Labels.
-        y_proba : array-like of shape (n, k) or (n,), or dict of them
-            Probabilities, as `cross_entropy_loss` takes them. Those of several models in a dict of names.
+        y_proba : array-like of shape (n, k) or (n,), dict of them, or DataFrame
+            Probabilities, as `cross_entropy_loss` takes them; those of several models as `decompose` takes them, in a
+            dict of names.
         labels : array-like of shape (k,), default=None
             Class of each column of `y_proba`; by default the names of its columns, or the sorted labels of `y_true`.
         classes : array-like, default=None
@@ -188,7 +189,7 @@ class ReliabilityDisplay:
             Weight of each row.
         from_logits : bool, default=False
             Whether `y_proba` holds logits.
-        confidence_level : float, default=0.9
+        confidence : float, default=0.9
             Part of the curves of a calibrated model that is inside the band, at each prediction; None for no band.
         n_resamples : int, default=200
             How many such curves are drawn.
@@ -211,34 +212,31 @@ class ReliabilityDisplay:
             If shapes or values are not as described.
         """
         validation.check_matplotlib(f"{cls.__name__}.from_predictions")
-        models = validation.check_models(y_proba, name, "Classifier")
+        models = validation.check_predictions(y_true, y_proba, labels, name)
         answers = {model: (outputs, labels) for model, outputs in models.items()}
         found = figure.cases(y_true, answers, sample_weight=sample_weight, from_logits=from_logits)
-        return cls._from_cases(found, classes, confidence_level, n_resamples, random_state, base).plot(ax)
+        return cls._from_cases(found, classes, confidence, n_resamples, random_state, base).plot(ax)
 
     @classmethod
     def _from_cases(
         cls,
         cases: Mapping[Any, Case],
         classes: ArrayLike | None,
-        confidence_level: float | None,
+        confidence: float | None,
         n_resamples: int,
         random_state: Any,
         base: float | None,
     ) -> Self:
         known = next(iter(cases.values())).classes
         shown = validation.check_shown_classes(classes, known)
-        if confidence_level is not None:
-            validation.check_number("confidence_level", confidence_level, 0.0, 1.0, closed="neither")
+        if confidence is not None:
+            validation.check_number("confidence", confidence, 0.0, 1.0, closed="neither")
         validation.check_number("n_resamples", n_resamples, 1, integer=True)
-        resampling = _Resampling(confidence_level, n_resamples, validation.check_random_state(random_state))
+        resampling = _Resampling(confidence, n_resamples, validation.check_random_state(random_state))
         curves = {
-            label: {
-                model: _curve(case, label, validation.check_base(base), resampling) for model, case in cases.items()
-            }
-            for label in shown
+            label: {model: _curve(case, label, base, resampling) for model, case in cases.items()} for label in shown
         }
-        return cls(curves, confidence_level=confidence_level, base=base)
+        return cls(curves, confidence=confidence, base=base)
 
     def plot(self, ax: Any = None) -> Self:
         """Draw.
@@ -322,9 +320,9 @@ class ReliabilityDisplay:
     def _explanation(self) -> str:
         """What the legend's abbreviations and the shade mean."""
         parts = f"MCB: miscalibration, DSC: discrimination ({figure.unit(self.base)})"
-        if self.confidence_level is None:
+        if self.confidence is None:
             return parts
-        return f"{parts}\nshaded: if it were calibrated ({100 * self.confidence_level:g}% consistency band)"
+        return f"{parts}\nshaded: if it were calibrated ({100 * self.confidence:g}% consistency band)"
 
     def _label_grid(self) -> None:
         """Labels of a figure of many panels, and a legend of the models, once for all of them."""
@@ -345,13 +343,13 @@ class ReliabilityDisplay:
 class _Resampling(NamedTuple):
     """How the curves of a calibrated model are drawn."""
 
-    confidence_level: float | None
+    confidence: float | None
     times: int
     rng: Any
 
     def band(self, p: NDArray[Any], weights: NDArray[Any]) -> NDArray[Any] | None:
         """Predictions, and the ends of the band there, (3, m)."""
-        if self.confidence_level is None:
+        if self.confidence is None:
             return None
         values, groups = np.unique(p, return_inverse=True)
         mass = np.bincount(groups, weights)
@@ -360,34 +358,32 @@ class _Resampling(NamedTuple):
         for curve in curves:
             outcomes = self.rng.uniform(size=len(p)) < p
             curve[:] = isotonic(np.bincount(groups, weights * outcomes) / mass, values, mass)[shown]
-        tail = (1 - self.confidence_level) / 2
+        tail = (1 - self.confidence) / 2
         return np.vstack([values[shown], np.quantile(curves, [tail, 1 - tail], axis=0)])
 
 
-def _curve(case: Case, label: Any, log_base: float, resampling: _Resampling) -> ReliabilityCurve:
+def _curve(case: Case, label: Any, base: float | None, resampling: _Resampling) -> ReliabilityCurve:
     """The curve of one class against all others, and its numbers."""
     place = case.classes.tolist().index(label)
     weights = np.ones(len(case.outputs)) if case.weights is None else case.weights
     counted = weights > 0
     y, p, weights = (case.targets == place)[counted], _column(case, place)[counted], weights[counted]
-    frequencies = isotonic(y, p, weights)
     values, rows = np.unique(p, return_index=True)
-    share = np.full(len(y), np.average(y, weights=weights))
-
-    def loss(predictions: NDArray[Any], eps: float = 0.0) -> float:
-        rows = SigmoidCrossEntropy().unchecked_score(y.astype(np.intp), predictions, eps)
-        return float(np.average(rows, weights=weights)) / log_base
-
-    before, after, uncertainty = loss(p, case.eps), loss(frequencies), loss(share)
+    (terms,) = decompose(
+        y,
+        p,
+        labels=[False, True],
+        sample_weight=weights,
+        recalibration="isotonic",
+        base=base,
+        eps=case.eps,
+    ).to_dict("records")
     return ReliabilityCurve(
-        values,
-        frequencies[rows],
-        resampling.band(p, weights),
-        np.histogram(p, BINS, weights=weights)[0] / weights.sum(),
-        before,
-        before - after,
-        uncertainty - after,
-        uncertainty,
+        proba=values,
+        frequency=isotonic(y, p, weights)[rows],
+        band=resampling.band(p, weights),
+        histogram=np.histogram(p, BINS, weights=weights)[0] / weights.sum(),
+        **terms,
     )
 
 
