@@ -2,6 +2,7 @@
 
 from skce.classifier import CrossEntropyClassifier
 from skce.decomposition import decompose
+from skce.display import DecompositionDisplay, LossByClassDisplay, LossCurveDisplay, ReliabilityDisplay
 from skce.information import cross_entropy, entropy, js_divergence, kl_divergence
 from skce.losses import Curvature, Loss, SigmoidCrossEntropy, SigmoidFocal, SoftmaxCrossEntropy, SoftmaxFocal
 from skce.metrics import (
@@ -33,7 +34,11 @@ __all__ = [
     "CrossEntropyClassifier",
     "CrossEntropyClassifierCV",
     "Curvature",
+    "DecompositionDisplay",
     "Loss",
+    "LossByClassDisplay",
+    "LossCurveDisplay",
+    "ReliabilityDisplay",
     "SigmoidCrossEntropy",
     "SigmoidFocal",
     "SoftmaxCrossEntropy",

@@ -18,6 +18,7 @@ LAYERS = [
     {"_training"},
     {"classifier"},
     {"path"},
+    {"display"},
 ]
 LAYER = {module: number for number, layer in enumerate(LAYERS) for module in layer}
 OPTIONAL = {"dask", "distributed", "matplotlib", "polars", "torch"}
