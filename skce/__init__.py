@@ -1,6 +1,7 @@
 """Entropy-based losses for scikit-learn: measures, metrics, scorers, losses with gradients, and a classifier."""
 
 from skce.classifier import CrossEntropyClassifier
+from skce.comparison import compare
 from skce.decomposition import decompose
 from skce.information import cross_entropy, entropy, js_divergence, kl_divergence
 from skce.losses import Curvature, Loss, SigmoidCrossEntropy, SigmoidFocal, SoftmaxCrossEntropy, SoftmaxFocal
@@ -14,6 +15,7 @@ from skce.metrics import (
     perplexity,
 )
 from skce.path import CrossEntropyClassifierCV
+from skce.report import cross_entropy_report, top_losses
 from skce.scorers import (
     d2_cross_entropy,
     get_scorer,
@@ -39,8 +41,10 @@ __all__ = [
     "SoftmaxCrossEntropy",
     "SoftmaxFocal",
     "binary_cross_entropy_loss",
+    "compare",
     "cross_entropy",
     "cross_entropy_loss",
+    "cross_entropy_report",
     "d2_cross_entropy",
     "d2_cross_entropy_score",
     "decompose",
@@ -60,4 +64,5 @@ __all__ = [
     "neg_multilabel_cross_entropy",
     "neg_perplexity",
     "perplexity",
+    "top_losses",
 ]
