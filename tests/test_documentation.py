@@ -32,7 +32,9 @@ def test_examples_of_a_page_run(page):
     assert not report, report
 
 
-@pytest.mark.parametrize("name", ["README.md", "index.rst", "mathematics.rst", "worked_numbers.rst"])
+@pytest.mark.parametrize(
+    "name", ["README.md", "decomposition.rst", "index.rst", "mathematics.rst", "worked_numbers.rst"]
+)
 def test_page_has_examples(name):
     """The pages that promise examples have some, so the test above is not empty."""
     assert [page for page in PAGES if page.name == name and ">>> " in page.read_text(encoding="utf-8")]

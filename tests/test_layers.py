@@ -13,7 +13,7 @@ LAYERS = [
     {"information", "losses"},
     {"_curvature", "_objective"},
     {"_case", "_recalibration"},
-    {"metrics", "decomposition"},
+    {"metrics", "decomposition", "report", "comparison"},
     {"scorers"},
     {"classifier"},
     {"path"},
