@@ -1,6 +1,8 @@
 """Entropy-based losses for scikit-learn: measures, metrics, scorers, losses with gradients, and a classifier."""
 
 from skce.classifier import CrossEntropyClassifier
+from skce.decomposition import decompose
+from skce.display import DecompositionDisplay, LossByClassDisplay, LossCurveDisplay, ReliabilityDisplay
 from skce.information import cross_entropy, entropy, js_divergence, kl_divergence
 from skce.losses import Curvature, Loss, SigmoidCrossEntropy, SigmoidFocal, SoftmaxCrossEntropy, SoftmaxFocal
 from skce.metrics import (
@@ -32,7 +34,11 @@ __all__ = [
     "CrossEntropyClassifier",
     "CrossEntropyClassifierCV",
     "Curvature",
+    "DecompositionDisplay",
     "Loss",
+    "LossByClassDisplay",
+    "LossCurveDisplay",
+    "ReliabilityDisplay",
     "SigmoidCrossEntropy",
     "SigmoidFocal",
     "SoftmaxCrossEntropy",
@@ -42,6 +48,7 @@ __all__ = [
     "cross_entropy_loss",
     "d2_cross_entropy",
     "d2_cross_entropy_score",
+    "decompose",
     "entropy",
     "focal_loss",
     "get_scorer",

@@ -109,6 +109,26 @@ class Case:
             return len(self.outputs) if self.weights is None else float(self.weights.sum())
         return validation.check_positive_mass(float(self.class_totals() @ class_weights))
 
+    def log_proba(self) -> NDArray[np.float64]:
+        """Logarithm of the probability of each class that has a column, clipped as the loss clips it, (n, k)."""
+        outputs = self.outputs.astype(np.float64, copy=False)
+        if self.from_logits:
+            loss = self.loss(CROSS_ENTROPY, None)
+            if outputs.ndim == 1:
+                return np.column_stack([loss.log_proba(-outputs), loss.log_proba(outputs)])
+            return loss.log_proba(outputs)
+        proba = np.column_stack([1 - outputs, outputs]) if outputs.ndim == 1 else outputs
+        with np.errstate(divide="ignore"):
+            return np.log(proba.clip(self.eps, 1 - self.eps))
+
+    def distributions(self) -> NDArray[np.float64]:
+        """The targets as distributions over the classes that have a column, (n, k)."""
+        if self.targets.ndim == 2:
+            return self.targets.astype(np.float64, copy=False)
+        if self.targets.dtype.kind == "f":
+            return np.column_stack([1 - self.targets, self.targets])
+        return (self.targets[:, None] == np.arange(self.n_columns)).astype(np.float64)
+
     def class_totals(self) -> NDArray[Any]:
         """Total weight of each class."""
         targets, weights = self.targets, self.weights
@@ -138,6 +158,15 @@ class Case:
         """The mean loss of predicting the classes' weighted frequencies."""
         mass = self.class_totals() * (1 if class_weights is None else class_weights)
         return float(kernels.entropy_of_rows(mass[None, :] / mass.sum())[0])
+
+
+def case_of(y_true: Any, y_proba: Any, labels: Any, options: Options) -> Case:
+    """The case of labels, of distributions, or of the probability that a row is of the second of two classes."""
+    if labels is None and not validation.has_columns(y_true):
+        y_true = validation.check_labels(y_true, soft=True)
+        if validation.is_soft(y_true):
+            return binary_case(y_true, y_proba, None, None, options)
+    return classes_case(y_true, y_proba, labels, options)
 
 
 def classes_case(y_true: Any, y_proba: Any, labels: Any, options: Options) -> Case:

@@ -5,6 +5,8 @@ float array (b, k) small enough to stay in cache; `e` is scratch of its shape th
 its input or knows what a loss is. The figures are nanoseconds per element in float64 on a CPU with AVX-512.
 """
 
+from functools import lru_cache
+
 import numpy as np
 from scipy import special
 
@@ -66,7 +68,15 @@ def gather(a, codes):
 
 def positions(codes, k):
     """Flat positions of the labels' entries in a C-ordered block with k columns."""
-    return np.arange(0, len(codes) * k, k) + codes
+    return _row_starts(len(codes), k) + codes
+
+
+@lru_cache(maxsize=4)
+def _row_starts(n_rows, k):
+    """Flat positions of the rows of a block: the blocks of a call have one size, and making it takes 0.5 a row."""
+    starts = np.arange(0, n_rows * k, k)
+    starts.flags.writeable = False
+    return starts
 
 
 def softmax(z):

@@ -124,7 +124,9 @@ def _classes_from_table(y: np.ndarray, low: int, high: int) -> tuple[np.ndarray,
     """`find_classes` for integers whose values between `low` and `high` fit a table."""
     offset = _offset(y, low)
     present = np.zeros(high - low + 1, dtype=bool)
-    present[offset] = True
+    present[offset[:TABLE_LIMIT]] = True
+    if not present.all():  # the first labels rarely leave one out
+        present[offset[TABLE_LIMIT:]] = True
     places = np.flatnonzero(present)
     codes = offset if len(places) == len(present) else (np.cumsum(present) - 1)[offset]
     return np.array([low + place for place in places.tolist()]).astype(y.dtype), codes

@@ -358,9 +358,9 @@ class _SoftmaxEntropy(SoftmaxLoss):
     def block_score(self, targets: NDArray[Any], proba: NDArray[Any], eps: float) -> NDArray[Any]:
         if targets.ndim == 1 and not (self.focus and self.label_smoothing):
             own, spread = self._code_mass(targets, proba)
-            values = 0 - _weighted_log(own, kernels.gather(proba, targets), eps, self.focus)
+            values = _minus_log(own, kernels.gather(proba, targets), eps, self.focus)
             return values if spread is None else values + kernels.spread_minus_log(proba.clip(eps, 1 - eps), spread)
-        return 0 - kernels.row_sums(_weighted_log(self.mass(targets, proba), proba, eps, self.focus))
+        return kernels.row_sums(_minus_log(self.mass(targets, proba), proba, eps, self.focus))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -529,9 +529,9 @@ class _SigmoidEntropy(SigmoidLoss):
         """`score` of each question of a block, of the shape of `proba`."""
         negative, positive = self.mass(targets, proba)
         if targets.dtype.kind in "iub" and not (self.label_smoothing or self.focus):  # one logarithm instead of two
-            return 0 - _weighted_log(negative + positive, np.where(targets, proba, 1 - proba), eps, 0.0)
-        no = _weighted_log(negative, 1 - proba, eps, self.focus)
-        return 0 - (no + _weighted_log(positive, proba, eps, self.focus))
+            return _minus_log(negative + positive, np.where(targets, proba, 1 - proba), eps, 0.0)
+        no = _minus_log(negative, 1 - proba, eps, self.focus)
+        return no + _minus_log(positive, proba, eps, self.focus)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -614,16 +614,17 @@ def _column(targets: NDArray[Any], logits: NDArray[Any]) -> NDArray[Any]:
     return targets[:, None] if targets.ndim < logits.ndim else targets
 
 
-def _weighted_log(mass: NDArray[Any], p: NDArray[Any], eps: float, gamma: float) -> NDArray[Any]:
-    """mass * (1 - p)^gamma * log p of clipped p, 0 where the mass is."""
+def _minus_log(mass: Any, p: NDArray[Any], eps: float, gamma: float) -> NDArray[Any]:
+    """-mass * (1 - p)^gamma * log p of clipped p, 0 where the mass is; never -0."""
     p = p.clip(eps, 1 - eps)
     if gamma:
         mass = mass * (1 - p) ** gamma
     if eps == 0:
-        return special.xlogy(mass, p)
-    logs = np.log(p)
-    logs *= mass
-    return logs
+        return 0 - special.xlogy(mass, p)
+    logs = np.log(p, out=p)
+    if np.ndim(mass) or mass != 1:
+        logs *= mass
+    return np.subtract(0, logs, out=logs)
 
 
 def _times(weights: Any, values: NDArray[Any]) -> NDArray[Any]:

@@ -12,13 +12,13 @@ LAYERS = [
     {"_targets", "_rows", "_kernels", "_validation", "solvers"},
     {"information", "losses"},
     {"_scaling", "_curvature", "_objective"},
-    {"_link", "_monitor"},
-    {"_case"},
-    {"metrics"},
+    {"_link", "_monitor", "_case", "_recalibration"},
+    {"metrics", "decomposition"},
     {"scorers"},
     {"_training"},
     {"classifier"},
     {"path"},
+    {"display"},
 ]
 LAYER = {module: number for number, layer in enumerate(LAYERS) for module in layer}
 OPTIONAL = {"dask", "distributed", "matplotlib", "polars", "torch"}

@@ -1,13 +1,14 @@
 """What a metric takes: labels, distributions, the classes, and the columns that stand for them."""
 
+from collections.abc import Mapping
 from typing import Any, NoReturn
 
 import numpy as np
 from scipy import sparse
 
 from skce import _targets
-from skce._validation.arrays import check_floats, check_not_empty, check_probabilities
-from skce._validation.options import listed
+from skce._validation.arrays import SUM_TOLERANCE, check_floats, check_not_empty, check_probabilities
+from skce._validation.options import check_number, listed
 
 
 def column_names(array: Any) -> np.ndarray | None:
@@ -131,6 +132,32 @@ def has_columns(y_true: Any) -> bool:
     return len(shape) == 2 and shape[1] > 1
 
 
+def find_models(y_true: Any, y_proba: Any, labels: Any) -> dict[Any, Any]:
+    """Predictions by the name of their model: a mapping's, or the columns of a DataFrame that no class is named like.
+
+    Such columns are the probability of the second of two classes, each by another model. Any other predictions are
+    those of one model, named "model".
+    """
+    if isinstance(y_proba, Mapping):
+        if not y_proba:
+            raise ValueError("y_proba must have the predictions of at least one model, got an empty mapping.")
+        return dict(y_proba)
+    names = column_names(y_proba)
+    if names is None or has_columns(y_true):
+        return {"model": y_proba}
+    known = check_labels(y_true, soft=True) if labels is None else check_classes(labels)
+    classes = np.array([0, 1]) if is_soft(known) else sorted_classes(known, "y_true")[0]
+    if len(classes) > 2 or (_targets.encode(names, classes) != _targets.UNKNOWN).any():
+        return {"model": y_proba}
+    sums = check_floats("y_proba", y_proba).sum(axis=1)
+    if len(names) == 2 and np.abs(sums - 1).max(initial=0) <= SUM_TOLERANCE:
+        raise ValueError(
+            f"The columns of y_proba, {listed(names.tolist())}, sum to 1 as those of two classes do, but the classes "
+            f"are {listed(classes.tolist())}. Pass labels= and an array, or a dict of the models' predictions."
+        )
+    return {name: y_proba[name] for name in check_classes(names, "The columns of y_proba").tolist()}
+
+
 def check_multilabel(y_true: Any, y_proba: Any, from_logits: bool) -> tuple[np.ndarray, np.ndarray]:
     """0/1 answers of any dtype, or floats with nan for unknown, and probabilities or logits of yes, both (n, L)."""
     names, columns = column_names(y_true), column_names(y_proba)
@@ -241,6 +268,20 @@ def is_first(classes: np.ndarray, pos_label: Any) -> bool:
     if pos_label not in classes.tolist():
         raise ValueError(f"pos_label {pos_label!r} is not one of the labels {listed(classes.tolist())}.")
     return bool(classes.tolist()[0] == pos_label)
+
+
+def check_fold_count(cv: Any, n: int) -> int:
+    """A number of folds, none of which is empty."""
+    check_number("cv", cv, 2, integer=True)
+    if n < cv:
+        raise ValueError(f"cv={cv} folds need at least as many rows of positive weight, got {n}; lower cv.")
+    return int(cv)
+
+
+def check_isotonic(n_classes: int) -> None:
+    """An order of the rows, which only the probability of one of two classes gives."""
+    if n_classes > 2:
+        raise ValueError(f"recalibration='isotonic' is for two classes, got {n_classes}; use 'softmax' or 'auto'.")
 
 
 def check_two_columns(outputs: np.ndarray) -> None:
