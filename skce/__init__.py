@@ -1,5 +1,6 @@
 """Entropy-based losses for scikit-learn: measures, metrics, scorers, losses with gradients, and a classifier."""
 
+from skce.accumulate import MetricAccumulator
 from skce.classifier import CrossEntropyClassifier
 from skce.information import cross_entropy, entropy, js_divergence, kl_divergence
 from skce.losses import Curvature, Loss, SigmoidCrossEntropy, SigmoidFocal, SoftmaxCrossEntropy, SoftmaxFocal
@@ -33,6 +34,7 @@ __all__ = [
     "CrossEntropyClassifierCV",
     "Curvature",
     "Loss",
+    "MetricAccumulator",
     "SigmoidCrossEntropy",
     "SigmoidFocal",
     "SoftmaxCrossEntropy",

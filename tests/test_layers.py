@@ -13,8 +13,9 @@ LAYERS = [
     {"information", "losses"},
     {"_curvature", "_objective"},
     {"_case"},
+    {"_scores"},
     {"metrics"},
-    {"scorers"},
+    {"scorers", "accumulate"},
     {"classifier"},
     {"path"},
 ]
