@@ -14,7 +14,7 @@ from scipy import sparse
 
 from skce import _kernels as kernels
 from skce._curvature import Hessian, Model
-from skce._rows import SHARDS, Rows, blas_threads
+from skce._rows import SHARDS, DaskRows, Rows, blas_threads, is_dask
 from skce.losses import Loss
 
 BLOCK_BYTES = 1 << 20
@@ -33,10 +33,10 @@ class Objective:
     Parameters
     ----------
     loss : Loss
-    X : ndarray or CSR array of shape (n, d), float32 or float64
-    targets : ndarray of shape (n,) or (n, k)
+    X : ndarray, CSR array or dask array of either, of shape (n, d), float32 or float64
+    targets : ndarray or dask array of shape (n,) or (n, k)
         Class codes or distributions.
-    weights : ndarray of shape (n,) or None
+    weights : ndarray or dask array of shape (n,), or None
         Sample weights s.
     total : float
         S, what the sum over the rows is divided by.
@@ -53,8 +53,8 @@ class Objective:
         self,
         loss: Loss,
         X: Any,
-        targets: np.ndarray,
-        weights: np.ndarray | None,
+        targets: Any,
+        weights: Any,
         *,
         total: float,
         n_outputs: int,
@@ -68,23 +68,27 @@ class Objective:
         self.fit_intercept = fit_intercept
         self.shape = (n_outputs, X.shape[1] + fit_intercept)
         self.rows = rows_of(X, targets, weights, n_outputs)
+        totals, mass = self.rows.only(1, 2).sum(partial(target_sums, n_outputs))
+        self.frequencies = totals / mass
         self.hessian = Hessian(
             loss,
             self.rows,
             shape=self.shape,
             total=total,
+            weight=float(mass),
             alpha=alpha,
             fit_intercept=fit_intercept,
             random_state=random_state,
         )
-        single = X.dtype == np.float32 and X.shape[0] * np.prod(self.shape) > SMALL and self.hessian.offset() < FAR
+        large = self.rows.n_rows * np.prod(self.shape) > SMALL
+        single = X.dtype == np.float32 and large and self.hessian.offset() < FAR
         self.dtype = np.dtype(np.float32 if single else np.float64)
 
     def value_and_gradient(self, theta: np.ndarray) -> tuple[float, np.ndarray]:
         """The objective and its gradient, in one pass over the rows."""
         coef, intercept = self.unpack(theta)
         value, weight_gradient, intercept_gradient = self.rows.sum(
-            partial(self._block_sums, coef.astype(self.dtype), intercept.astype(self.dtype))
+            partial(block_sums, self.loss, coef.astype(self.dtype), intercept.astype(self.dtype))
         )
         gradient = np.empty(self.shape)
         gradient[:, : coef.shape[1]] = weight_gradient / self.total + self.alpha * coef
@@ -109,7 +113,7 @@ class Objective:
         """W = 0 and its best intercepts: there the factored model is the Hessian, and the first step Newton's."""
         theta = np.zeros(self.shape)
         if self.fit_intercept:
-            theta[:, -1] = self.loss.constant_logits(self._frequencies())
+            theta[:, -1] = self.loss.constant_logits(self.frequencies)
         return theta.reshape(-1)
 
     def pack(self, coef: np.ndarray, intercept: np.ndarray) -> np.ndarray:
@@ -124,31 +128,28 @@ class Objective:
             return table[:, :-1], table[:, -1]
         return table, np.zeros(len(table))
 
-    def _block_sums(self, coef: np.ndarray, intercept: np.ndarray, X: Any, targets: Any, weights: Any) -> tuple:
-        """A block's weighted loss and its derivatives in W and b."""
-        X = X.astype(self.dtype, copy=False)
-        logits = kernels.linear(X, coef, intercept)
-        gradient = np.empty_like(logits)
-        values = self.loss.block(targets, logits, gradient)
-        if weights is not None:
-            values = values * weights
-            gradient *= weights[:, None]
-        weight_gradient = (X.T @ gradient).T if sparse.issparse(X) else gradient.T @ X
-        return values.sum(dtype=np.float64), weight_gradient, np.ones(len(values), gradient.dtype) @ gradient
 
-    def _frequencies(self) -> np.ndarray:
-        """Weighted mean of the targets, (k,)."""
-        k = self.shape[0]
+# The functions of blocks stand outside the classes: dask sends them to other machines, with no rows hanging from them.
+def block_sums(loss: Loss, coef: np.ndarray, intercept: np.ndarray, X: Any, targets: Any, weights: Any) -> tuple:
+    """A block's weighted loss and its derivatives in W and b, in the coefficients' precision."""
+    X = X.astype(coef.dtype, copy=False)
+    logits = kernels.linear(X, coef, intercept)
+    gradient = np.empty_like(logits)
+    values = loss.block(targets, logits, gradient)
+    if weights is not None:
+        values = values * weights
+        gradient *= weights[:, None]
+    weight_gradient = (X.T @ gradient).T if sparse.issparse(X) else gradient.T @ X
+    return values.sum(dtype=np.float64), weight_gradient, np.ones(len(values), gradient.dtype) @ gradient
 
-        def sums(X: Any, targets: Any, weights: Any) -> tuple:
-            if targets.ndim == 1:
-                totals = np.bincount(targets, weights, minlength=max(2, k))
-                return totals[1:] if k == 1 else totals, totals.sum()
-            weights = np.ones(len(targets)) if weights is None else weights
-            return weights @ targets, weights.sum()
 
-        totals, mass = self.rows.sum(sums)
-        return totals / mass
+def target_sums(n_outputs: int, targets: Any, weights: Any) -> tuple:
+    """A block's weighted targets, (k,), and weights."""
+    if targets.ndim == 1:
+        totals = np.bincount(targets, weights, minlength=max(2, n_outputs))
+        return totals[1:] if n_outputs == 1 else totals, totals.sum()
+    weights = np.ones(len(targets)) if weights is None else weights
+    return weights @ targets, weights.sum(dtype=np.float64)
 
 
 class FlatModel:
@@ -164,8 +165,14 @@ class FlatModel:
         return self._model.solve(gradient.reshape(self._shape)).reshape(-1)
 
 
-def rows_of(X: Any, targets: np.ndarray, weights: np.ndarray | None, n_outputs: int) -> Rows:
-    """X, targets and weights as blocks, shards and threads that suit a pass over X."""
+def rows_of(X: Any, targets: Any, weights: Any, n_outputs: int, n_threads: int | None = None) -> Any:
+    """X, targets and weights as blocks, shards and threads that suit a pass over X; as many threads as pay by default.
+
+    The partitions of dask arrays are cut in the same way where they are, by one thread: dask has others for the rest.
+    """
+    if is_dask(X):
+        cut = partial(rows_of, n_outputs=n_outputs, n_threads=1)
+        return DaskRows(X, targets, weights, names=("X", "y", "sample_weight"), cut=cut)
     n, d = X.shape
     if sparse.issparse(X):  # a block's gradient is dense, so blocks are as few as the shards
         size, result = X.nnz * 12, d * n_outputs * 8
@@ -174,7 +181,8 @@ def rows_of(X: Any, targets: np.ndarray, weights: np.ndarray | None, n_outputs: 
     else:
         n_shards = SHARDS
         block_rows = int(np.clip(BLOCK_BYTES // ((d + 2 * n_outputs) * X.dtype.itemsize), 256, 1 << 14))
-    return Rows(X, targets, weights, block_rows=block_rows, n_shards=n_shards, n_threads=threads_that_pay(X, n_outputs))
+    n_threads = threads_that_pay(X, n_outputs) if n_threads is None else n_threads
+    return Rows(X, targets, weights, block_rows=block_rows, n_shards=n_shards, n_threads=n_threads)
 
 
 def threads_that_pay(X: Any, n_outputs: int) -> int:

@@ -7,7 +7,7 @@ arrays in memory; `DaskRows` those of dask collections, a partition at a time.
 
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from copy import copy
+from copy import copy, deepcopy
 from functools import cache, cached_property, partial
 from threading import Lock
 from typing import Any
@@ -300,10 +300,18 @@ def _delayed_parts(array: Any, lengths: list[int] | None) -> list:
 
 
 def _apply(function: Callable[..., Any], names: tuple[str, ...], number: int, shared: Any, *arrays: Any) -> Any:
-    """What a function makes of a partition, on one thread of BLAS; an error says which partition it was."""
+    """What a function makes of a partition, on one thread of BLAS; an error says which partition it was.
+
+    Arrays that came as messages may start at any byte. NumPy takes other paths through those, slower and with other
+    last digits: they are copied.
+    """
     with validation.in_partition(number), single_blas_thread:
         validation.check_partition(names, arrays)
-        return function(shared, *arrays)
+        return function(deepcopy(shared), *map(_to_words, arrays))
+
+
+def _to_words(array: Any) -> Any:
+    return np.require(array, requirements="A") if isinstance(array, np.ndarray) else array
 
 
 def _partition_sum(cut: Callable[..., Rows], function: Callable[..., tuple], *arrays: Any) -> list | None:
