@@ -164,7 +164,7 @@ class DaskRows:
         results = self._results(function, shared)
         merged = delayed(partial(_merge, merge), pure=False)
         while len(results) > 1:
-            results = [merged(results[i : i + FAN_IN]) for i in range(0, len(results), FAN_IN)]
+            results = [merged(*results[i : i + FAN_IN]) for i in range(0, len(results), FAN_IN)]
         return results[0]
 
     def each(self, function: Callable[..., np.ndarray], out: np.ndarray, shared: Any = None) -> Any:
@@ -325,9 +325,9 @@ def _partition_map(cut: Callable[..., Rows], out: np.ndarray, function: Callable
     return cut(*arrays).map(function, result) if n_rows else result
 
 
-def _merge(merge: Callable[[list], Any], results: list) -> Any:
-    results = [result for result in results if result is not None]
-    return merge(results) if results else None
+def _merge(merge: Callable[[list], Any], *results: Any) -> Any:
+    present = [result for result in results if result is not None]
+    return merge(present) if present else None
 
 
 def _add_sums(parts: list) -> list:

@@ -77,7 +77,6 @@ from skce._validation.options import (
 from skce._validation.partitions import (
     check_as_many_rows,
     check_mergeable,
-    check_numbers,
     check_pairs,
     check_part_options,
     check_partition,
@@ -117,7 +116,6 @@ __all__ = [
     "check_method_of_labels",
     "check_multilabel",
     "check_number",
-    "check_numbers",
     "check_option",
     "check_options_of",
     "check_outputs",

@@ -51,13 +51,6 @@ def check_pairs(name: str, n_partitions: int | None, reference: str, n_reference
     )
 
 
-def check_numbers(X: Any) -> None:
-    """Finite features in a partition, dense or sparse."""
-    values = X if isinstance(X, np.ndarray) else X.data
-    if not np.isfinite(values.sum(dtype=np.float64)) and not np.isfinite(values).all():
-        raise ValueError("X must be finite: it holds nan or infinity.")
-
-
 def rows_of_outputs(y_proba: Any) -> int:
     """Number of rows of outputs, which may be a list of one table a label."""
     first = y_proba[0] if isinstance(y_proba, (list, tuple)) and len(y_proba) else y_proba
