@@ -1,5 +1,6 @@
 """Entropy-based losses for scikit-learn: measures, metrics, scorers, losses with gradients, and a classifier."""
 
+from skce.accumulate import MetricAccumulator
 from skce.classifier import CrossEntropyClassifier
 from skce.comparison import compare
 from skce.decomposition import decompose
@@ -40,6 +41,7 @@ __all__ = [
     "Loss",
     "LossByClassDisplay",
     "LossCurveDisplay",
+    "MetricAccumulator",
     "ReliabilityDisplay",
     "SigmoidCrossEntropy",
     "SigmoidFocal",

@@ -1,7 +1,7 @@
 """Predictions and what they should have been, checked, in the one form that all metrics of exclusive classes share.
 
-Come here for what a metric does between its door and its number: the loss of each row, labels that have no column,
-weights, the mean and its denominator. `metrics` holds the public functions.
+Come here for the loss of each row, labels that have no column, weights, sums and the mean's denominator. `_scores`
+makes numbers of them, and `metrics` holds the public functions.
 """
 
 from dataclasses import dataclass, replace
@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import special
 
 from skce import _kernels as kernels
 from skce import _targets
@@ -31,6 +32,8 @@ class Options(NamedTuple):
     base: float | None
     eps: float | str
     handle_unknown: str
+    whole: bool = True
+    """Whether these are all the rows: a part may weigh nothing, and cannot tell which classes there are."""
 
 
 @dataclass(frozen=True)
@@ -46,16 +49,10 @@ class Case:
     weights: NDArray[Any] | None
     """Sample weights, 0 for rows that are left out."""
     from_logits: bool
-    reduction: str
     log_base: float
     eps: float
     lenient: bool
     """Whether class weights may name classes that are not there, as in a fold."""
-
-    def loss_value(self, kinds: tuple[type[Loss], type[Loss]], class_weight: Any, **fields: Any) -> Any:
-        """The reduced loss."""
-        weights = self.class_weights(class_weight)
-        return self.reduce(self.values(self.loss(kinds, weights, **fields), weights), weights)
 
     def class_weights(self, class_weight: Any) -> NDArray[Any] | None:
         """Weight of each class."""
@@ -83,25 +80,25 @@ class Case:
             values = loss.unchecked_value(self.targets, self.outputs)
         else:
             values = loss.unchecked_score(self.targets, self.outputs, self.eps)
-        if unknown is not None:
-            self.targets[rows] = unknown
-            worst = -np.log(self.eps) if self.eps else np.inf
-            values[rows] = worst if class_weights is None else worst * class_weights[unknown]
         if self.log_base != 1:
             values /= self.log_base
+        if unknown is not None:
+            self.targets[rows] = unknown
+            values[rows] = self._worst() if class_weights is None else self._worst() * class_weights[unknown]
         return values
 
-    def reduce(self, values: NDArray[Any], class_weights: NDArray[Any] | None) -> Any:
-        """Weighted rows, their sum, or their mean."""
-        if self.weights is not None:
-            if self.weights.min() == 0:  # inf in a row that does not count must not make a nan
-                values = np.where(self.weights > 0, values, 0)
-            values = values * self.weights.astype(values.dtype if self.reduction == "none" else np.float64, copy=False)
-        if self.reduction == "none":
+    def weighted(self, values: NDArray[Any], dtype: Any = None) -> NDArray[Any]:
+        """Losses times the rows' weights, which are first made numbers of `dtype`."""
+        if self.weights is None:
             return values
+        if self.weights.min() == 0:  # inf in a row that does not count must not make a nan
+            values = np.where(self.weights > 0, values, 0)
+        return values * self.weights.astype(dtype or np.float64, copy=False)
+
+    def total(self, values: NDArray[Any]) -> float:
+        """Weighted sum of the losses."""
         with np.errstate(over="ignore"):
-            total = float(values.sum(dtype=np.float64))
-        return total if self.reduction == "sum" else total / self.total_mass(class_weights)
+            return float(self.weighted(values).sum(dtype=np.float64))
 
     def total_mass(self, class_weights: NDArray[Any] | None) -> float:
         """What the sum of the losses is divided by: sum_i s_i w(y_i)."""
@@ -140,6 +137,45 @@ class Case:
             return sums
         return np.array([(len(targets) if weights is None else weights.sum()) - sums, sums])
 
+    def class_losses(self, loss: Loss, *, relative: bool) -> NDArray[Any]:
+        """Weighted sum of each class's terms of a loss without class weights; the loss is linear in those.
+
+        `relative` ones have the targets' entropies taken off.
+        """
+        if self.targets.dtype.kind != "f" and not loss.label_smoothing:
+            values = self.weighted(self.values(loss, None))
+            return np.bincount(self.targets, values, minlength=len(self.classes))
+        k = self.n_columns
+        known = self.targets < k if len(self.classes) > k else None
+        weights = np.ones(len(self.outputs)) if self.weights is None else self.weights
+        targets = self.targets if known is None else np.where(known, self.targets, 0)
+        weights = weights if known is None else np.where(known, weights, 0)
+        rows = Rows(self.outputs, targets, weights, block_rows=kernels.block_rows(2 * k))
+        (sums,) = rows.sum(lambda p, y, s: (self._class_terms(loss, p, y, s, relative),))
+        others = self.class_totals()[k:]
+        return np.append(sums / self.log_base, np.where(others > 0, self._worst(), 0) * others)
+
+    def _class_terms(self, loss: Loss, outputs: Any, targets: Any, weights: Any, relative: bool) -> NDArray[Any]:
+        """`class_losses` of a block: for each class, what its rows cost times how much of each row is of that class."""
+        plain = replace(loss, label_smoothing=0.0)
+        shares = loss.smoothed(targets, self.n_columns)
+        shares = np.column_stack([1 - shares, shares]) if shares.ndim == 1 else shares
+        sums = np.empty(self.n_columns)
+        for c in range(self.n_columns):
+            codes, share = np.full(len(outputs), c), shares[:, c]
+            if self.from_logits:
+                losses = validation.check_logit_losses(plain.block(codes, outputs), outputs)
+            else:
+                plain.check_block(outputs, self.outputs)
+                losses = plain.block_score(codes, outputs, self.eps)
+            terms = share * losses + (special.xlogy(share, share) if relative else 0)
+            sums[c] = weights @ np.where((share > 0) & (weights > 0), terms, 0)
+        return sums
+
+    def _worst(self) -> float:
+        """Loss of a label without a column."""
+        return float(-np.log(self.eps) / self.log_base) if self.eps else np.inf
+
     def target_entropies(self, loss: Loss) -> NDArray[Any]:
         """What is left of each row's loss where the prediction is the target."""
         plain = type(loss)(label_smoothing=loss.label_smoothing)
@@ -163,16 +199,21 @@ class Case:
             return self
         return replace(self, targets=self.targets[rows], outputs=self.outputs[rows], weights=self.weights[rows])
 
-    def skill(self, value: float, reference: float) -> float:
-        """Share of the reference's loss, in nats, that is saved; of nothing all for a loss of 0, else none."""
-        if reference > 0:
-            return float(1 - value / reference)
-        return 1.0 if value <= -np.log1p(-self.eps) * (1 + 1e-6) else 0.0
+    def mean(self, values: NDArray[Any]) -> float:
+        """Weighted mean of the losses, without class weights."""
+        return self.total(values) / self.total_mass(None)
 
-    def reference(self, class_weights: NDArray[Any] | None) -> float:
-        """The mean loss of predicting the classes' weighted frequencies."""
-        mass = self.class_totals() * (1 if class_weights is None else class_weights)
-        return float(kernels.entropy_of_rows(mass[None, :] / mass.sum())[0])
+
+def reference(masses: NDArray[Any]) -> float:
+    """The mean loss of predicting the frequencies of classes of these weights, in nats."""
+    return float(kernels.entropy_of_rows(masses[None, :] / masses.sum())[0])
+
+
+def skill(value: float, reference: float, eps: float) -> float:
+    """Share of the reference's loss, in nats, that is saved; of nothing all for a loss of 0, else none."""
+    if reference > 0:
+        return float(1 - value / reference)
+    return 1.0 if value <= -np.log1p(-eps) * (1 + 1e-6) else 0.0
 
 
 def case_of(y_true: Any, y_proba: Any, labels: Any, options: Options) -> Case:
@@ -199,7 +240,7 @@ def classes_case(y_true: Any, y_proba: Any, labels: Any, options: Options) -> Ca
         y_true = validation.check_labels(y_true)
         validation.check_length(y_true, outputs)
         if classes is None:
-            classes, targets = validation.find_classes(y_true, n_columns)
+            classes, targets = _found_codes(y_true, n_columns, options)
         else:
             targets, classes = _known_codes(y_true, classes, options.handle_unknown)
     return _checked(targets, outputs, classes, options)
@@ -213,10 +254,11 @@ def binary_case(y_true: Any, y_proba: Any, pos_label: Any, labels: Any, options:
     validation.check_two_columns(outputs)
     y_true = validation.check_labels(y_true, shape="(n,)", soft=classes is None and pos_label is None)
     validation.check_length(y_true, outputs)
-    if y_true.dtype.kind == "f" and classes is None and pos_label is None and validation.is_soft(y_true):
+    if classes is None and pos_label is None and _is_soft(y_true, options.whole):
         targets = y_true if outputs.ndim == 1 else np.column_stack([1 - y_true, y_true])
         return _checked(targets, outputs, np.array([0, 1]), options)
-    classes = validation.find_pair(y_true, pos_label) if classes is None else classes
+    if classes is None:
+        classes = validation.find_pair(y_true, pos_label) if options.whole else validation.explain_no_labels()
     validation.check_columns(classes, 2)
     if pos_label is not None and validation.is_first(classes, pos_label):
         classes = classes[::-1]
@@ -240,6 +282,18 @@ def _columns(y_proba: Any, labels: Any) -> tuple[NDArray[Any], NDArray[Any] | No
     return outputs, classes
 
 
+def _found_codes(y_true: NDArray[Any], n_columns: int, options: Options) -> tuple[NDArray[Any], NDArray[Any]]:
+    """Classes and codes of labels where nothing else tells which classes there are."""
+    return validation.find_classes(y_true, n_columns) if options.whole else validation.explain_no_labels()
+
+
+def _is_soft(y_true: NDArray[Any], whole: bool) -> bool:
+    """Whether they are probabilities, not labels; a part of them may happen to be all 0 and 1."""
+    if whole or y_true.dtype.kind != "f":
+        return validation.is_soft(y_true)
+    return bool(y_true.min() >= 0 and y_true.max() <= 1)
+
+
 def _known_codes(y_true: NDArray[Any], classes: NDArray[Any], handle_unknown: str) -> tuple[NDArray[Any], NDArray[Any]]:
     """Codes of the labels, and the classes with those labels behind that were not among them and are to be clipped."""
     codes = _targets.encode(y_true, classes)
@@ -257,18 +311,18 @@ def _checked(targets: NDArray[Any], outputs: NDArray[Any], classes: NDArray[Any]
     validation.check_option("handle_unknown", options.handle_unknown, validation.UNKNOWN_LABEL_POLICIES)
     validation.check_option("reduction", options.reduction, validation.REDUCTIONS)
     validation.check_flag("from_logits", options.from_logits)
-    weights = validation.check_sample_weight(options.sample_weight, len(outputs))
+    weights = validation.check_sample_weight(options.sample_weight, len(outputs), whole=options.whole)
     if options.handle_unknown == "ignore" and targets.dtype.kind != "f" and targets.min() < 0:
         unknown = targets == _targets.UNKNOWN
         targets[unknown] = 0
-        weights = validation.check_some_known(np.where(unknown, 0.0, 1.0 if weights is None else weights))
+        weights = np.where(unknown, 0.0, 1.0 if weights is None else weights)
+        weights = validation.check_some_known(weights) if options.whole else weights
     return Case(
         targets,
         outputs,
         classes,
         weights,
         options.from_logits,
-        options.reduction,
         validation.check_base(options.base),
         validation.check_eps(options.eps, outputs.dtype),
         options.handle_unknown != "error",

@@ -10,6 +10,7 @@ b' = b + W mu, gradient_W' = gradient_W - gradient_b mu^T. `Hessian` is what an 
 """
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any, Protocol
 
 import numpy as np
@@ -17,7 +18,7 @@ from scipy import linalg, sparse
 from sklearn.utils import check_random_state
 
 from skce import _kernels as kernels
-from skce._rows import Rows
+from skce._rows import Rows, is_sparse
 from skce.losses import Curvature, Loss
 
 JITTER = 1e-12
@@ -110,12 +111,14 @@ class Hessian:
     Parameters
     ----------
     loss : Loss
-    rows : Rows
+    rows : Rows or DaskRows
         Blocks of X, targets and weights.
     shape : (k, p)
         Shape of theta.
     total : float
         What the sum over the rows is divided by.
+    weight : float
+        Sum of the weights of the rows.
     alpha : float
     fit_intercept : bool
     random_state : int or RandomState
@@ -125,41 +128,40 @@ class Hessian:
     def __init__(
         self,
         loss: Loss,
-        rows: Rows,
+        rows: Any,
         *,
         shape: tuple[int, int],
         total: float,
+        weight: float,
         alpha: float,
         fit_intercept: bool,
         random_state: Any,
     ):
         self.loss, self.rows, self.shape = loss, rows, shape
-        self.total, self.alpha, self.fit_intercept = total, alpha, fit_intercept
-        X, _, weights = rows.arrays
-        self.sparse = sparse.issparse(X)
+        self.total, self.weight, self.alpha, self.fit_intercept = total, weight, alpha, fit_intercept
+        X = rows.arrays[0]
+        self.sparse = is_sparse(X)
         self.independent = loss.one_question_a_column
-        self.exact, self.full = cheapest(X.shape[0], shape, self.sparse, self.independent)
-        self.sample = rows if self.exact else self._sample(X, random_state)
+        self.exact, self.full = cheapest(rows.n_rows, shape, self.sparse, self.independent)
+        self.sample = rows if self.exact else self._sample(random_state)
         self.floor = np.finfo(X.dtype).eps ** (2 / 3)
-        self.weight = X.shape[0] if weights is None else weights.sum(dtype=np.float64)
         self._moments()
 
-    def _sample(self, X: Any, random_state: Any) -> Rows:
+    def _sample(self, random_state: Any) -> Rows:
         """The rows that a factored model looks at, in small blocks: it makes copies of them in double precision."""
-        n, d = X.shape
+        n, d = self.rows.n_rows, self.rows.arrays[0].shape[1]
         size = sample_size(d)
         index = None
         if size < n // 2:
             index = np.sort(check_random_state(random_state).choice(n, size, replace=False))
-        width = 4 * (X.nnz // n + 1) if self.sparse else 2 * d
-        return self.rows.part(index, max(64, kernels.block_rows(width)))
+        rows = self.rows.in_memory(index)
+        X = rows.arrays[0]
+        width = 4 * (X.nnz // X.shape[0] + 1) if self.sparse else 2 * d
+        return rows.part(rows.index, max(64, kernels.block_rows(width)))
 
     def model(self, coef: np.ndarray, intercept: np.ndarray) -> Model:
         """The chosen model at W and b."""
-
-        def curvature(X: Any, targets: Any) -> Curvature:
-            return self.loss.block_curvature(targets, kernels.linear(X, coef, intercept))
-
+        curvature = partial(block_curvature, self.loss, coef, intercept)
         return self._exact(curvature) if self.exact else self._factored(curvature)
 
     def offset(self) -> float:
@@ -171,7 +173,7 @@ class Hessian:
 
     def _moments(self) -> None:
         """Weighted mean (None without intercepts) and variance of the features, 0 where it is but rounding noise."""
-        mass, first, second = self.sample.sum(lambda X, targets, weights: _power_sums(X, weights, None))
+        mass, first, second = self.sample.sum(partial(block_moments, None))
         self.center, self.variance = None, second / mass
         if not self.fit_intercept:
             return
@@ -180,13 +182,13 @@ class Hessian:
             self.variance = np.maximum(self.variance - self.center**2, 0)
             noise = 1e-13 * self.center**2
         else:
-            sums = self.sample.sum(lambda X, targets, weights: _power_sums(X, weights, self.center))
+            sums = self.sample.sum(partial(block_moments, self.center))
             self.variance = sums[2] / mass
             noise = (np.finfo(float).eps * (8 + np.sqrt(self.rows.n_rows)) * self.center) ** 2
         self.variance[self.variance <= noise] = 0
 
     def _exact(self, curvature: Callable[..., Curvature]) -> Exact:
-        (hessian,) = self.rows.sum(lambda X, targets, w: exact_sums(X, w, curvature(X, targets), self.center))
+        (hessian,) = self.rows.sum(partial(block_hessian, curvature, self.center))
         hessian /= self.total
         k, p = self.shape
         d = len(self.variance)
@@ -204,11 +206,7 @@ class Hessian:
 
     def _factored(self, curvature: Callable[..., Curvature]) -> Factored:
         center = None if self.sparse else self.center
-
-        def sums(X: Any, targets: Any, weights: Any) -> tuple:
-            weight = len(targets) if weights is None else weights.sum(dtype=np.float64)
-            return weight, *factored_sums(X, weights, curvature(X, targets), center, self.full)
-
+        sums = partial(block_factors, curvature, center, self.full)
         weight, outputs, trace, first, second = self.sample.sum(sums)
         outputs *= self.weight / (weight * self.total)
         if self.loss.shift_invariant:
@@ -260,6 +258,30 @@ def cheapest(n: int, shape: tuple[int, int], is_sparse: bool, independent: bool)
 def sample_size(d: int) -> int:
     """Rows that a factored model looks at: more do not change how many steps are taken."""
     return max(2000, 20 * d)
+
+
+# The functions of blocks stand outside the class: dask sends them to other machines, with no rows hanging from them.
+def block_curvature(loss: Loss, coef: np.ndarray, intercept: np.ndarray, X: Any, targets: Any) -> Curvature:
+    """Curvature of the loss of a block in its logits."""
+    return loss.block_curvature(targets, kernels.linear(X, coef, intercept))
+
+
+def block_moments(center: np.ndarray | None, X: Any, targets: Any, weights: Any) -> tuple:
+    """A block's sums of w, w x and w x^2."""
+    return _power_sums(X, weights, center)
+
+
+def block_hessian(curvature: Callable[..., Curvature], center: Any, X: Any, targets: Any, weights: Any) -> tuple:
+    """A block's part of the Hessian."""
+    return exact_sums(X, weights, curvature(X, targets), center)
+
+
+def block_factors(
+    curvature: Callable[..., Curvature], center: Any, full: bool, X: Any, targets: Any, weights: Any
+) -> tuple:
+    """A block's weight, and its part of the factors."""
+    weight = len(targets) if weights is None else weights.sum(dtype=np.float64)
+    return weight, *factored_sums(X, weights, curvature(X, targets), center, full)
 
 
 def exact_sums(X: Any, weights: np.ndarray | None, curvature: Curvature, center: np.ndarray | None) -> tuple:

@@ -7,15 +7,29 @@ cases is here; `link_of` chooses.
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import special
 
+from skce import _kernels as kernels
 from skce import _validation as validation
+from skce._rows import DaskRows, Rows, is_dask
 from skce._targets import Targets
 from skce.losses import LOSSES, Loss
+
+
+class Sums(NamedTuple):
+    """Weighted sums over the rows of targets."""
+
+    totals: NDArray[Any]
+    """Of the targets, (k,), unknown ones as 0."""
+    known: NDArray[Any]
+    """Of the rows whose target is known, (k,)."""
+    mass: float
+    """Of the rows."""
 
 
 class Weighted(NamedTuple):
@@ -27,6 +41,8 @@ class Weighted(NamedTuple):
     """Of the rows."""
     total: float
     """What the sum over the rows is divided by."""
+    mass: float
+    """Weight of the rows."""
     frequencies: NDArray[Any]
     """Weighted mean of the targets, (n_outputs,)."""
 
@@ -59,11 +75,11 @@ class Link(ABC):
         return values
 
     @abstractmethod
-    def class_weights(self, class_weight: Any, targets: Targets, row_weight: NDArray[Any] | None) -> Any:
+    def class_weights(self, class_weight: Any, sums: Sums) -> Any:
         """The option `class_weight` as numbers, or None."""
 
     @abstractmethod
-    def weigh(self, class_weights: Any, targets: Targets, row_weight: NDArray[Any] | None) -> Weighted:
+    def weigh(self, class_weights: Any, values: Any, row_weight: Any, sums: Sums) -> Weighted:
         """Class weights, as numbers, and sample weights as an objective takes them."""
 
     @abstractmethod
@@ -94,16 +110,15 @@ class Link(ABC):
 class _Exclusive(Link):
     """What links of classes that exclude each other share."""
 
-    def class_weights(self, class_weight: Any, targets: Targets, row_weight: NDArray[Any] | None) -> Any:
+    def class_weights(self, class_weight: Any, sums: Sums) -> Any:
         return validation.resolve_class_weight(
-            class_weight, self.classes, len(self.classes), lambda: targets.totals(row_weight), lenient=False
+            class_weight, self.classes, len(self.classes), lambda: sums.totals, lenient=False
         )
 
-    def weigh(self, class_weights: Any, targets: Targets, row_weight: NDArray[Any] | None) -> Weighted:
-        totals = targets.totals(row_weight)
-        total = totals.sum() if class_weights is None else totals @ class_weights
+    def weigh(self, class_weights: Any, values: Any, row_weight: Any, sums: Sums) -> Weighted:
+        total = sums.totals.sum() if class_weights is None else sums.totals @ class_weights
         validation.check_positive_mass(total)
-        return Weighted(class_weights, row_weight, float(total), totals / totals.sum())
+        return Weighted(class_weights, row_weight, float(total), sums.mass, sums.totals / sums.totals.sum())
 
     def hits(self, codes: NDArray[Any], values: NDArray[Any]) -> NDArray[Any]:
         return values == codes if values.ndim == 1 else values[np.arange(len(codes)), codes]
@@ -136,8 +151,8 @@ class Sigmoid(_Exclusive):
     def outputs_of(self, values: NDArray[Any]) -> NDArray[Any]:
         return values if values.ndim == 1 else values[:, 1:]
 
-    def weigh(self, class_weights: Any, targets: Targets, row_weight: NDArray[Any] | None) -> Weighted:
-        weighted = super().weigh(class_weights, targets, row_weight)
+    def weigh(self, class_weights: Any, values: Any, row_weight: Any, sums: Sums) -> Weighted:
+        weighted = super().weigh(class_weights, values, row_weight, sums)
         return weighted._replace(frequencies=weighted.frequencies[1:])
 
     def decision(self, logits: NDArray[Any]) -> NDArray[Any]:
@@ -161,15 +176,15 @@ class OneVsRest(_Exclusive):
     def outputs_of(self, values: NDArray[Any]) -> NDArray[Any]:
         return values if values.ndim == 2 else (values[:, None] == np.arange(self.n_outputs)).astype(np.int8)
 
-    def weigh(self, class_weights: Any, targets: Targets, row_weight: NDArray[Any] | None) -> Weighted:
+    def weigh(self, class_weights: Any, values: Any, row_weight: Any, sums: Sums) -> Weighted:
         """The weights of the classes become those of rows: all the questions of a row are about one label."""
-        weighted = super().weigh(class_weights, targets, row_weight)
+        weighted = super().weigh(class_weights, values, row_weight, sums)
         if class_weights is None:
             return weighted
-        values = targets.values
         own = class_weights[values] if values.ndim == 1 else values @ class_weights
         row_weight = own if row_weight is None else own * row_weight
-        return Weighted(None, row_weight, weighted.total, targets.totals(row_weight) / weighted.total)
+        frequencies = target_sums(self.classes, values, row_weight).totals / weighted.total
+        return Weighted(None, row_weight, weighted.total, weighted.total, frequencies)
 
     def proba(self, logits: NDArray[Any]) -> NDArray[Any]:
         return np.exp(self.log_proba(logits))
@@ -185,11 +200,11 @@ class Labels(Link):
     name = "sigmoid"
     exclusive = False
 
-    def class_weights(self, class_weight: Any, targets: Targets, row_weight: NDArray[Any] | None) -> Any:
+    def class_weights(self, class_weight: Any, sums: Sums) -> Any:
         """Weights of no and yes, (2, L): "balanced" makes both count the same, a dict weighs a label's yes."""
         if class_weight is None:
             return None
-        yes, known = targets.totals(row_weight), targets.known(row_weight)
+        yes, known = sums.totals, sums.known
         if isinstance(class_weight, str):
             validation.check_option("class_weight", class_weight, ("balanced",))
             counts = np.stack([known - yes, yes])
@@ -199,11 +214,9 @@ class Labels(Link):
         )
         return np.stack([np.ones(len(self.classes)), weights])
 
-    def weigh(self, class_weights: Any, targets: Targets, row_weight: NDArray[Any] | None) -> Weighted:
-        known = targets.known(row_weight)
-        validation.check_known_labels(known, self.classes)
-        total = float(len(targets.values)) if row_weight is None else float(row_weight.sum())
-        return Weighted(class_weights, row_weight, total, targets.totals(row_weight) / known)
+    def weigh(self, class_weights: Any, values: Any, row_weight: Any, sums: Sums) -> Weighted:
+        validation.check_known_labels(sums.known, self.classes)
+        return Weighted(class_weights, row_weight, sums.mass, sums.mass, sums.totals / sums.known)
 
     def hits(self, codes: NDArray[Any], values: NDArray[Any]) -> NDArray[Any]:
         return ((codes == (values > 0.5)) | np.isnan(values)).all(axis=1)
@@ -219,6 +232,25 @@ class Labels(Link):
 
     def log_proba(self, logits: NDArray[Any]) -> NDArray[Any]:
         return special.log_expit(logits)
+
+
+def target_sums(classes: NDArray[Any], values: Any, weights: Any) -> Sums:
+    """Sums over the rows of the values of targets."""
+    if is_dask(values):
+        rows: Any = DaskRows(values, weights, names=("y", "sample_weight"))
+    else:
+        width = values.shape[1] if values.ndim == 2 else 1
+        rows = Rows(values, weights, block_rows=kernels.block_rows(width))
+    totals, known, mass = rows.sum(partial(_block_sums, len(classes)))
+    return Sums(totals, known, float(mass))
+
+
+def _block_sums(n_classes: int, values: Any, weights: Any) -> tuple:
+    if values.ndim == 1:
+        totals = np.bincount(values, weights, minlength=n_classes).astype(np.float64)
+        return totals, totals, totals.sum()
+    weights = np.ones(len(values)) if weights is None else weights
+    return weights @ np.nan_to_num(values), weights @ ~np.isnan(values), weights.sum(dtype=np.float64)
 
 
 def link_of(option: str, targets: Targets) -> Link:

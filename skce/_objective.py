@@ -16,7 +16,7 @@ from sklearn.utils import check_random_state
 
 from skce import _kernels as kernels
 from skce._curvature import STEEPEST, Hessian, Model
-from skce._rows import SHARDS, Rows, blas_threads
+from skce._rows import SHARDS, DaskRows, Rows, blas_threads, is_dask
 from skce._scaling import Scaling
 from skce.losses import Loss
 
@@ -39,10 +39,10 @@ class Objective:
     Parameters
     ----------
     loss : Loss
-    X : ndarray or CSR array of shape (n, d), float32 or float64
-    targets : ndarray of shape (n,) or (n, k)
+    X : ndarray, CSR array or dask array of either, of shape (n, d), float32 or float64
+    targets : ndarray or dask array of shape (n,) or (n, k)
         Class codes or distributions.
-    weights : ndarray of shape (n,) or None
+    weights : ndarray or dask array of shape (n,), or None
         Sample weights s.
     total : float
         S, what the sum over the rows is divided by.
@@ -53,6 +53,8 @@ class Objective:
     fit_intercept : bool
     frequencies : ndarray of shape (k,), default=None
         Weighted mean of the targets; the start with the best intercepts needs it.
+    mass : float, default=None
+        Weight of all rows, if it is known.
     random_state : int or RandomState
         Chooses the rows that a factored model of the Hessian looks at.
     """
@@ -61,14 +63,15 @@ class Objective:
         self,
         loss: Loss,
         X: Any,
-        targets: np.ndarray,
-        weights: np.ndarray | None,
+        targets: Any,
+        weights: Any,
         *,
         total: float,
         n_outputs: int,
         alpha: float,
         fit_intercept: bool,
         frequencies: Any = None,
+        mass: float | None = None,
         random_state: Any = 0,
     ):
         self.loss = loss
@@ -79,6 +82,15 @@ class Objective:
         self.random_state = random_state
         self.shape = (n_outputs, X.shape[1] + fit_intercept)
         self.rows = rows_of(X, targets, weights, n_outputs)
+        self._mass = mass
+
+    @property
+    def mass(self) -> float:
+        """Weight of all rows."""
+        weights = self.rows.arrays[2]
+        if self._mass is None:
+            self._mass = float(self.rows.n_rows if weights is None else weights.sum(dtype=np.float64))
+        return self._mass
 
     @property
     def theta_size(self) -> int:
@@ -93,6 +105,7 @@ class Objective:
             self.rows,
             shape=self.shape,
             total=self.total,
+            weight=self.mass,
             alpha=self.alpha,
             fit_intercept=self.fit_intercept,
             random_state=self.random_state,
@@ -102,14 +115,15 @@ class Objective:
     def dtype(self) -> np.dtype:
         """Of the products: float32 if that of X is, unless little is saved by it, or the features are far from 0."""
         X = self.rows.arrays[0]
-        single = X.dtype == np.float32 and X.shape[0] * np.prod(self.shape) > SMALL and self.hessian.offset() < FAR
+        large = self.rows.n_rows * self.theta_size > SMALL
+        single = X.dtype == np.float32 and large and self.hessian.offset() < FAR
         return np.dtype(np.float32 if single else np.float64)
 
     def value_and_gradient(self, theta: np.ndarray) -> tuple[float, np.ndarray]:
         """The objective and its gradient, in one pass over the rows."""
         coef, intercept = self.unpack(theta)
         value, weight_gradient, intercept_gradient = self.rows.sum(
-            partial(self._block_sums, coef.astype(self.dtype), intercept.astype(self.dtype))
+            partial(block_sums, self.loss, coef.astype(self.dtype), intercept.astype(self.dtype))
         )
         return self._penalised(coef, value, weight_gradient, intercept_gradient, self.total)
 
@@ -145,18 +159,6 @@ class Objective:
             return table[:, :-1], table[:, -1]
         return table, np.zeros(len(table))
 
-    def _block_sums(self, coef: np.ndarray, intercept: np.ndarray, X: Any, targets: Any, weights: Any) -> tuple:
-        """A block's weighted loss and its derivatives in W and b."""
-        X = X.astype(self.dtype, copy=False)
-        logits = kernels.linear(X, coef, intercept)
-        gradient = np.empty_like(logits)
-        values = self.loss.block(targets, logits, gradient)
-        if weights is not None:
-            values = values * weights
-            gradient *= weights[:, None]
-        weight_gradient = (X.T @ gradient).T if sparse.issparse(X) else gradient.T @ X
-        return values.sum(dtype=np.float64), weight_gradient, np.ones(len(values), gradient.dtype) @ gradient
-
     def batches(self, size: int, rng: np.random.RandomState | None) -> Iterator[tuple[int, Callable]]:
         """The rows in mini-batches, shuffled unless `rng` is None: the size of each, and its `value_and_gradient`."""
         n = self.rows.n_rows
@@ -168,7 +170,7 @@ class Objective:
     def _of_batch(self, block: tuple, theta: np.ndarray) -> tuple[float, np.ndarray]:
         """An unbiased estimate of `value_and_gradient`."""
         coef, intercept = self.unpack(theta)
-        sums = self._block_sums(coef.astype(self.dtype), intercept.astype(self.dtype), *block)
+        sums = block_sums(self.loss, coef.astype(self.dtype), intercept.astype(self.dtype), *block)
         value, weight_gradient, intercept_gradient = sums
         total = self.total * block[0].shape[0] / self.rows.n_rows
         return self._penalised(coef, value, weight_gradient, intercept_gradient, total)
@@ -185,13 +187,28 @@ class Objective:
 
     def scaling(self) -> Scaling:
         """The features' mean and variance."""
-        return Scaling(self.shape, float(self.hessian.weight), self.hessian.center, self.hessian.variance)
+        return Scaling(self.shape, self.mass, self.hessian.center, self.hessian.variance)
 
     def steepness(self, scaling: Scaling, batch_size: int) -> float:
         """The curvature of mini-batches of the loss, in scaled coordinates, at most."""
-        rows = check_random_state(self.random_state).permutation(self.rows.n_rows)[:STEEPNESS_ROWS]
+        chosen = np.sort(check_random_state(self.random_state).permutation(self.rows.n_rows)[:STEEPNESS_ROWS])
+        X = next(iter(self.rows.part(chosen, len(chosen))))[0]
         bend = 2 * STEEPEST if self.loss.shift_invariant else STEEPEST
-        return bend * scaling.steepness(self.rows.take(0, len(rows), rows)[0], batch_size)
+        return bend * scaling.steepness(X, batch_size)
+
+
+# The functions of blocks stand outside the classes: dask sends them to other machines, with no rows hanging from them.
+def block_sums(loss: Loss, coef: np.ndarray, intercept: np.ndarray, X: Any, targets: Any, weights: Any) -> tuple:
+    """A block's weighted loss and its derivatives in W and b, in the coefficients' precision."""
+    X = X.astype(coef.dtype, copy=False)
+    logits = kernels.linear(X, coef, intercept)
+    gradient = np.empty_like(logits)
+    values = loss.block(targets, logits, gradient)
+    if weights is not None:
+        values = values * weights
+        gradient *= weights[:, None]
+    weight_gradient = (X.T @ gradient).T if sparse.issparse(X) else gradient.T @ X
+    return values.sum(dtype=np.float64), weight_gradient, np.ones(len(values), gradient.dtype) @ gradient
 
 
 class FlatModel:
@@ -207,8 +224,14 @@ class FlatModel:
         return self._model.solve(gradient.reshape(self._shape)).reshape(-1)
 
 
-def rows_of(X: Any, targets: np.ndarray, weights: np.ndarray | None, n_outputs: int) -> Rows:
-    """X, targets and weights as blocks, shards and threads that suit a pass over X."""
+def rows_of(X: Any, targets: Any, weights: Any, n_outputs: int, n_threads: int | None = None) -> Any:
+    """X, targets and weights as blocks, shards and threads that suit a pass over X; as many threads as pay by default.
+
+    The partitions of dask arrays are cut in the same way where they are, by one thread: dask has others for the rest.
+    """
+    if is_dask(X):
+        cut = partial(rows_of, n_outputs=n_outputs, n_threads=1)
+        return DaskRows(X, targets, weights, names=("X", "y", "sample_weight"), cut=cut)
     n, d = X.shape
     if sparse.issparse(X):  # a block's gradient is dense, so blocks are as few as the shards
         size, result = X.nnz * 12, d * n_outputs * 8
@@ -217,7 +240,8 @@ def rows_of(X: Any, targets: np.ndarray, weights: np.ndarray | None, n_outputs: 
     else:
         n_shards = SHARDS
         block_rows = int(np.clip(BLOCK_BYTES // ((d + 2 * n_outputs) * X.dtype.itemsize), 256, 1 << 14))
-    return Rows(X, targets, weights, block_rows=block_rows, n_shards=n_shards, n_threads=threads_that_pay(X, n_outputs))
+    n_threads = threads_that_pay(X, n_outputs) if n_threads is None else n_threads
+    return Rows(X, targets, weights, block_rows=block_rows, n_shards=n_shards, n_threads=n_threads)
 
 
 def threads_that_pay(X: Any, n_outputs: int) -> int:

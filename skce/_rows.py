@@ -1,20 +1,28 @@
 """Rows of data as blocks: `sum` adds what a function returns for each block, `map` keeps its rows.
 
-The only room that knows about blocks and threads. Sums are taken in a fixed order, over a number of shards that
-depends on the data alone, so the result has the same bits for any number of threads.
+The only room that knows about blocks, threads and dask. Sums are taken in a fixed order, over a number of shards that
+depends on the data alone, so the result has the same bits for any number of threads or machines. `Rows` are those of
+arrays in memory; `DaskRows` those of dask collections, a partition at a time.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from functools import cache
+from copy import copy, deepcopy
+from functools import cache, cached_property, partial
 from threading import Lock
 from typing import Any
 
 import numpy as np
 import threadpoolctl
+from scipy import sparse
+
+from skce import _validation as validation
 
 SHARDS = 16
 """Sums are made in at most this many parts, whatever the number of threads."""
+
+FAN_IN = 8
+"""Sums of partitions that are added at a time: enough to keep the tree low, few enough to be small in memory."""
 
 
 class Rows:
@@ -78,6 +86,16 @@ class Rows:
         """Some of the rows, or all, in blocks of another size."""
         return Rows(*self.arrays, block_rows=block_rows, n_threads=self.n_threads, index=index)
 
+    def only(self, *places: int) -> "Rows":
+        """The arrays at these places, with as many rows."""
+        other = copy(self)
+        other.arrays = tuple(self.arrays[place] for place in places)
+        return other
+
+    def in_memory(self, index: np.ndarray | None) -> "Rows":
+        """Some of the rows, or all, as rows of arrays in memory."""
+        return self.part(index, max(1, self.n_rows))
+
     def _shard_sum(self, function: Callable[..., tuple], shard: list) -> list:
         with np.errstate(all="ignore"):  # per thread; the kernels look at inf and nan themselves
             return _add(function(*self._block(start, stop)) for start, stop in shard)
@@ -89,6 +107,256 @@ class Rows:
         if start == 0 and stop == self.n_rows:
             return self.arrays
         return tuple(None if a is None else _part(a, start, stop) for a in self.arrays)
+
+
+class DaskRows:
+    """Rows of dask collections that share their first axis, taken partition by partition; answers what `Rows` does.
+
+    Each partition is cut into `Rows` where it lives, and what a function returns for it is added in a tree of fixed
+    shape. Nothing but sums and chosen rows comes back. Arrays with known chunks are aligned with the first.
+
+    Parameters
+    ----------
+    *arrays : dask array, DataFrame or Series, array in memory, or None
+        At least one is a dask collection.
+    names : sequence of str
+        What errors call the arrays.
+    cut : callable
+        Makes `Rows` of a partition's arrays.
+    """
+
+    def __init__(self, *arrays: Any, names: Sequence[str], cut: Callable[..., Rows] | None = None):
+        self.names = names
+        self.cut = _one_block if cut is None else cut
+        self.arrays, self._known = _aligned(arrays, names)
+        self._parts = [None if a is None else _delayed_parts(a, self._known) for a in self.arrays]
+        self.n_partitions = max(len(part) for part in self._parts if part is not None)
+
+    @cached_property
+    def lengths(self) -> list[int]:
+        """Rows of each partition; unknown ones are counted, in a pass over the narrowest array."""
+        if self._known is not None:
+            return self._known
+        from dask.base import compute
+        from dask.delayed import delayed
+
+        parts = [part for part in self._parts if part is not None]
+        narrowest = min(parts[::-1], key=lambda part: part is self._parts[0])
+        counted = delayed(validation.rows_in)
+        return list(compute(*(counted(part) for part in narrowest)))
+
+    @property
+    def n_rows(self) -> int:
+        """Number of rows."""
+        return sum(self.lengths)
+
+    def sum(self, function: Callable[..., tuple]) -> list:
+        """Sum over the blocks of the tuples of numbers and arrays that `function(*block)` returns, in float64."""
+        total = self.fold(partial(_partition_sum, self.cut), _add_sums, function).compute()
+        validation.check_some_part(total)
+        return total
+
+    def map(self, function: Callable[..., np.ndarray], out: np.ndarray) -> Any:
+        """A lazy dask array of what `function(*block)` returns for each block, of the dtype and columns of `out`."""
+        return self.each(partial(_partition_map, self.cut, out), out, function)
+
+    def fold(self, function: Callable[..., Any], merge: Callable[[list], Any], shared: Any = None) -> Any:
+        """What `merge` makes, a few at a time and in order, of `function(shared, *arrays)` of the partitions, lazily.
+
+        `function` returns None, which is left out, of a partition without rows. `shared` travels once, not with each
+        partition; it may be delayed.
+        """
+        from dask.delayed import delayed
+
+        results = self._results(function, shared)
+        merged = delayed(partial(_merge, merge), pure=False)
+        while len(results) > 1:
+            results = [merged(*results[i : i + FAN_IN]) for i in range(0, len(results), FAN_IN)]
+        return results[0]
+
+    def each(self, function: Callable[..., np.ndarray], out: np.ndarray, shared: Any = None) -> Any:
+        """A lazy dask array of `function(shared, *arrays)` of each partition, of the dtype and columns of `out`."""
+        import dask.array as da
+
+        lengths = [np.nan] * self.n_partitions if self._known is None else self._known
+        parts = [
+            da.from_delayed(result, (length, *out.shape[1:]), meta=out[:0])
+            for result, length in zip(self._results(function, shared), lengths, strict=True)
+        ]
+        return da.concatenate(parts, allow_unknown_chunksizes=True)
+
+    def __iter__(self) -> Iterator[tuple]:
+        """Blocks in order, one partition in memory at a time."""
+        from dask.base import compute
+
+        for number in range(self.n_partitions):
+            arrays = compute(*(None if part is None else part[number] for part in self._parts))
+            if validation.check_partition(self.names, arrays):
+                yield from self.cut(*arrays)
+
+    def part(self, index: np.ndarray | None, block_rows: int) -> Rows:
+        """Some of the rows, or all, in memory, in blocks of another size."""
+        return self.in_memory(index).part(None, block_rows)
+
+    def in_memory(self, index: np.ndarray | None) -> Rows:
+        """Some of the rows, or all, as rows of arrays in memory; `index` is sorted."""
+        from dask.base import compute
+        from dask.delayed import delayed
+
+        index = np.arange(self.n_rows) if index is None else index
+        stops = np.cumsum(self.lengths)
+        places = np.split(index, np.searchsorted(index, stops[:-1]))
+        take = delayed(_take, pure=False)
+        chosen = [
+            take(number, self.names, place - (stops[number] - self.lengths[number]), *arrays)
+            for number, (place, arrays) in enumerate(zip(places, self._columns(), strict=True))
+            if len(place)
+        ]
+        return _one_block(*(_stack(arrays) for arrays in zip(*compute(*chosen), strict=True)))
+
+    def only(self, *places: int) -> "DaskRows":
+        """The arrays at these places, with as many rows; a partition is a block."""
+        other = copy(self)
+        other.names = [self.names[place] for place in places]
+        other.arrays = [self.arrays[place] for place in places]
+        other._parts = [self._parts[place] for place in places]
+        other.cut = _one_block
+        return other
+
+    def _results(self, function: Callable[..., Any], shared: Any) -> list:
+        """`function(shared, *arrays)` of each partition, delayed."""
+        from dask.delayed import delayed
+
+        shared = delayed(shared, pure=False, traverse=False)
+        task = delayed(partial(_apply, function, tuple(self.names)), pure=False)
+        return [task(number, shared, *arrays) for number, arrays in enumerate(self._columns())]
+
+    def _columns(self) -> list[tuple]:
+        """The delayed arrays of each partition."""
+        absent = [None] * self.n_partitions
+        return list(zip(*(absent if part is None else part for part in self._parts), strict=True))
+
+
+def is_dask(array: Any) -> bool:
+    """Whether it is a dask collection. dask is not imported to tell."""
+    return hasattr(type(array), "__dask_graph__") and hasattr(array, "to_delayed")
+
+
+def lazily(function: Callable[..., Any], *arguments: Any, out: np.ndarray | None = None) -> Any:
+    """The call, delayed; as a lazy dask array of the shape and dtype of `out` if that is given."""
+    from dask.delayed import delayed
+
+    call = delayed(function, pure=False)(*(delayed(argument, pure=False, traverse=False) for argument in arguments))
+    if out is None:
+        return call
+    import dask.array as da
+
+    return da.from_delayed(call, out.shape, meta=out[:0] if out.ndim else out)
+
+
+def is_sparse(array: Any) -> bool:
+    """Whether it is a sparse matrix, or a dask array of them."""
+    return bool(sparse.issparse(array._meta if is_dask(array) else array))
+
+
+def _aligned(arrays: Sequence[Any], names: Sequence[str]) -> tuple[list, list[int] | None]:
+    """Arrays whose partitions belong together, and the partitions' lengths where they are known."""
+    arrays = [_whole_rows(array) if is_dask(array) else array for array in arrays]
+    lengths = [_lengths(array) if is_dask(array) else None for array in arrays]
+    first = next(i for i, array in enumerate(arrays) if is_dask(array))
+    for i, array in enumerate(arrays):
+        if array is None or i == first:
+            continue
+        in_memory = not is_dask(array)
+        if lengths[first] is None or not (in_memory or lengths[i]):
+            n_partitions = None if in_memory else array.npartitions
+            validation.check_pairs(names[i], n_partitions, names[first], arrays[first].npartitions)
+            continue
+        n_rows = validation.rows_in(array) if in_memory else sum(lengths[i] or [])
+        validation.check_as_many_rows(names[i], n_rows, names[first], sum(lengths[first] or []))
+        if not in_memory and lengths[i] != lengths[first]:
+            arrays[i] = array.rechunk({0: tuple(lengths[first] or [])})
+    return arrays, lengths[first]
+
+
+def _whole_rows(array: Any) -> Any:
+    """A collection whose partitions hold whole rows."""
+    if getattr(array, "ndim", 1) < 2 or not hasattr(array, "rechunk") or array.numblocks[1] == 1:
+        return array
+    return array.rechunk({1: -1})
+
+
+def _lengths(array: Any) -> list[int] | None:
+    """Rows of each chunk, None where they are not known."""
+    if not hasattr(type(array), "chunks") or np.isnan(array.chunks[0]).any():
+        return None
+    return [int(n) for n in array.chunks[0]]
+
+
+def _delayed_parts(array: Any, lengths: list[int] | None) -> list:
+    """The partitions of an array, delayed; one in memory is cut."""
+    from dask.delayed import delayed
+
+    if is_dask(array):
+        return list(np.ravel(array.to_delayed()))
+    array = np.asarray(array) if isinstance(array, (list, tuple)) else array
+    stops = np.cumsum(lengths or [])
+    rows = getattr(array, "iloc", array)
+    pieces = (rows[stop - length : stop] for length, stop in zip(lengths or [], stops, strict=True))
+    return [delayed(piece, pure=False, traverse=False) for piece in pieces]
+
+
+def _apply(function: Callable[..., Any], names: tuple[str, ...], number: int, shared: Any, *arrays: Any) -> Any:
+    """What a function makes of a partition, on one thread of BLAS; an error says which partition it was.
+
+    Arrays that came as messages may start at any byte. NumPy takes other paths through those, slower and with other
+    last digits: they are copied.
+    """
+    with validation.in_partition(number), single_blas_thread:
+        validation.check_partition(names, arrays)
+        return function(deepcopy(shared), *map(_to_words, arrays))
+
+
+def _to_words(array: Any) -> Any:
+    return np.require(array, requirements="A") if isinstance(array, np.ndarray) else array
+
+
+def _partition_sum(cut: Callable[..., Rows], function: Callable[..., tuple], *arrays: Any) -> list | None:
+    n_rows = validation.rows_in(next(array for array in arrays if array is not None))
+    return cut(*arrays).sum(function) if n_rows else None
+
+
+def _partition_map(cut: Callable[..., Rows], out: np.ndarray, function: Callable[..., Any], *arrays: Any) -> np.ndarray:
+    n_rows = validation.rows_in(next(array for array in arrays if array is not None))
+    result = np.empty((n_rows, *out.shape[1:]), out.dtype)
+    return cut(*arrays).map(function, result) if n_rows else result
+
+
+def _merge(merge: Callable[[list], Any], *results: Any) -> Any:
+    present = [result for result in results if result is not None]
+    return merge(present) if present else None
+
+
+def _add_sums(parts: list) -> list:
+    return _add(parts)
+
+
+def _take(number: int, names: Sequence[str], index: np.ndarray, *arrays: Any) -> tuple:
+    """Rows of a partition."""
+    with validation.in_partition(number):
+        validation.check_partition(names, arrays)
+        return tuple(None if array is None else array[index] for array in arrays)
+
+
+def _stack(parts: Sequence[Any]) -> Any:
+    if parts[0] is None:
+        return None
+    return sparse.vstack(parts, format="csr") if sparse.issparse(parts[0]) else np.concatenate(parts)
+
+
+def _one_block(*arrays: Any) -> Rows:
+    n_rows = validation.rows_in(next(array for array in arrays if array is not None))
+    return Rows(*arrays, block_rows=max(1, n_rows))
 
 
 def _part(array: Any, start: int, stop: int) -> Any:

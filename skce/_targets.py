@@ -8,9 +8,6 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from skce import _kernels as kernels
-from skce._rows import Rows
-
 UNKNOWN = -1
 """Code of a label that is not among the classes."""
 
@@ -42,20 +39,6 @@ class Targets(NamedTuple):
     def labels(self) -> np.ndarray:
         """The labels (n,), or the values (n, k) that have none."""
         return self.classes[self.values] if self.values.ndim == 1 else self.values
-
-    def totals(self, weights: np.ndarray | None) -> np.ndarray:
-        """Weighted sum of the rows' targets, (k,)."""
-        if self.values.ndim == 1:
-            return np.bincount(self.values, weights, minlength=len(self.classes)).astype(np.float64)
-        return self._sum(np.nan_to_num, weights)
-
-    def known(self, weights: np.ndarray | None) -> np.ndarray:
-        """Weighted number of the rows where a label is known, (L,)."""
-        return self._sum(lambda y: ~np.isnan(y), weights)
-
-    def _sum(self, function: Any, weights: np.ndarray | None) -> np.ndarray:
-        rows = Rows(self.values, weights, block_rows=kernels.block_rows(self.values.shape[1]))
-        return rows.sum(lambda y, s: ((np.ones(len(y)) if s is None else s) @ function(y),))[0]
 
 
 def as_labels(y: Any) -> np.ndarray:

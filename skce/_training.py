@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from skce import _validation as validation
-from skce._link import Link
+from skce._link import Link, Sums, target_sums
 from skce._monitor import Bridge, Printer, Validation, watch
 from skce._objective import Objective, batch_size_that_pays
 from skce.solvers import SOLVERS, Batching, Callback, Result
@@ -38,8 +38,9 @@ class Training:
     def __init__(self, estimator: Any, link: Link, data: validation.FitInput, alpha: float):
         self.estimator, self.link, self.data = estimator, link, data
         self.seed = 0 if estimator.random_state is None else estimator.random_state
-        self.class_weights = link.class_weights(estimator.class_weight, data.targets, data.weights)
-        self.objective = self._objective(data, alpha)
+        sums = target_sums(link.classes, data.targets.values, data.weights)
+        self.class_weights = link.class_weights(estimator.class_weight, sums)
+        self.objective = self._objective(data, sums, alpha)
 
     def with_alpha(self, alpha: float) -> "Training":
         """The same with another penalty; what is known of the rows is shared."""
@@ -90,10 +91,10 @@ class Training:
             "_link": self.link,
         }
 
-    def _objective(self, data: validation.FitInput, alpha: float) -> Objective:
+    def _objective(self, data: validation.FitInput, sums: Sums, alpha: float) -> Objective:
         """The objective of some rows, with the class weights of those that are fitted."""
         estimator = self.estimator
-        weighted = self.link.weigh(self.class_weights, data.targets, data.weights)
+        weighted = self.link.weigh(self.class_weights, data.targets.values, data.weights, sums)
         return Objective(
             self.link.loss(estimator.gamma, estimator.label_smoothing, weighted.class_weight),
             data.X,
@@ -104,6 +105,7 @@ class Training:
             alpha=float(alpha),
             fit_intercept=estimator.fit_intercept,
             frequencies=weighted.frequencies,
+            mass=weighted.mass,
             random_state=self.seed,
         )
 
@@ -140,7 +142,8 @@ class Training:
         estimator = self.estimator
         patience = estimator.n_iter_no_change if estimator.early_stopping else np.inf
         if estimator.scoring is None:
-            objective = self._objective(data, 0.0)
+            sums = target_sums(self.link.classes, data.targets.values, data.weights)
+            objective = self._objective(data, sums, 0.0)
             return Validation(lambda theta: objective.value_and_gradient(theta)[0], patience, estimator.tol)
         scorer = validation.check_scorer(estimator, estimator.scoring)
         options = {"sample_weight": data.weights} if validation.accepts_weights(scorer) else {}

@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from skce import _recalibration as recalibration_of
 from skce import _validation as validation
-from skce._case import CROSS_ENTROPY, Case, Options, case_of
+from skce._case import CROSS_ENTROPY, Case, Options, case_of, reference
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -167,8 +167,8 @@ def _split(
 ) -> NDArray[np.float64]:
     """The terms, from the losses of the rows before and after recalibration."""
     case = replace(case, weights=weights)
-    loss, refined = case.reduce(losses, None), case.reduce(recalibrated, None)
-    uncertainty = case.reference(None)
+    loss, refined = case.mean(losses), case.mean(recalibrated)
+    uncertainty = reference(case.class_totals())
     return np.array([loss, loss - refined, uncertainty - refined, uncertainty])
 
 
@@ -181,7 +181,7 @@ def _softmax_losses(
     logits = recalibration_of.softmax(targets, finite, case.weights, n_folds=n_folds, random_state=random_state)
     recalibrated = replace(case, targets=targets, outputs=logits, from_logits=True)
     values = recalibrated.values(recalibrated.loss(CROSS_ENTROPY, None), None)
-    return values if case.reduce(values, None) < case.reduce(losses, None) else losses
+    return values if case.mean(values) < case.mean(losses) else losses
 
 
 def _binary(case: Case) -> tuple[Case, NDArray[Any]]:

@@ -1,19 +1,17 @@
 """Scores of probabilistic predictions: labels and probabilities (or logits) in, a number out.
 
-One plain function per score, smaller is better unless its name ends in `_score`. They share one path: targets and
-outputs at the door, which makes a `Case` of them; a loss per row; one weighted mean.
+One plain function per score, smaller is better unless its name ends in `_score`. They share one path, in `_scores`:
+targets and outputs at the door, which makes a `Case` of them; a loss per row; one weighted mean. `SCORES` at the end.
 """
 
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
-import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from skce import _kernels as kernels
-from skce import _validation as validation
-from skce._case import CROSS_ENTROPY, FOCAL, Options, binary_case, classes_case
-from skce._rows import Rows
-from skce.losses import SigmoidCrossEntropy
+from skce._case import FOCAL
+from skce._scores import ClassScore, LabelsScore, Score, evaluate, perplexity_of, skill_of
 
 
 def cross_entropy_loss(
@@ -29,6 +27,7 @@ def cross_entropy_loss(
     base: float | None = None,
     eps: float | str = "auto",
     handle_unknown: str = "error",
+    compute: bool = True,
 ) -> float | NDArray[Any]:
     r"""Cross-entropy of predictions for classes that exclude each other. Smaller is better, the minimum is 0.
 
@@ -65,6 +64,8 @@ def cross_entropy_loss(
     handle_unknown : {"error", "clip", "ignore"}, default="error"
         What a label that no column stands for does: raise, count as probability 0 (a loss of -log eps), or drop the
         row (its loss is 0 for "none").
+    compute : bool, default=True
+        For dask collections, see :doc:`/larger`: False gives a lazy dask scalar. "none" is always lazy.
 
     Returns
     -------
@@ -93,10 +94,17 @@ def cross_entropy_loss(
     >>> cross_entropy_loss([0], [[0.0, 9200.7]], labels=[0, 1], from_logits=True)
     9200.7
     """
-    case = classes_case(
-        y_true, y_proba, labels, Options(sample_weight, from_logits, reduction, base, eps, handle_unknown)
+    score = SCORES["cross_entropy_loss"](
+        labels=labels,
+        class_weight=class_weight,
+        label_smoothing=label_smoothing,
+        from_logits=from_logits,
+        reduction=reduction,
+        base=base,
+        eps=eps,
+        handle_unknown=handle_unknown,
     )
-    return case.loss_value(CROSS_ENTROPY, class_weight, label_smoothing=label_smoothing)
+    return evaluate(score, y_true, y_proba, sample_weight, compute)
 
 
 def binary_cross_entropy_loss(
@@ -113,6 +121,7 @@ def binary_cross_entropy_loss(
     base: float | None = None,
     eps: float | str = "auto",
     handle_unknown: str = "error",
+    compute: bool = True,
 ) -> float | NDArray[Any]:
     r"""Cross-entropy of the probability of one of two classes. Smaller is better, the minimum is 0.
 
@@ -130,7 +139,7 @@ def binary_cross_entropy_loss(
         The positive class. By default the second of `labels`, or of the sorted labels of `y_true`.
     labels : array-like of shape (2,), default=None
         The two classes, in the order of two columns. By default the columns' names or the sorted labels of `y_true`.
-    sample_weight, class_weight, label_smoothing, from_logits, reduction, base, eps, handle_unknown
+    sample_weight, class_weight, label_smoothing, from_logits, reduction, base, eps, handle_unknown, compute
         As in `cross_entropy_loss`. A sequence of class weights is that of the negative and the positive class.
 
     Returns
@@ -153,10 +162,18 @@ def binary_cross_entropy_loss(
     >>> round(binary_cross_entropy_loss([0.9, 0.2], [0.8, 0.3]), 4)
     0.444
     """
-    case = binary_case(
-        y_true, y_proba, pos_label, labels, Options(sample_weight, from_logits, reduction, base, eps, handle_unknown)
+    score = SCORES["binary_cross_entropy_loss"](
+        pos_label=pos_label,
+        labels=labels,
+        class_weight=class_weight,
+        label_smoothing=label_smoothing,
+        from_logits=from_logits,
+        reduction=reduction,
+        base=base,
+        eps=eps,
+        handle_unknown=handle_unknown,
     )
-    return case.loss_value(CROSS_ENTROPY, class_weight, label_smoothing=label_smoothing)
+    return evaluate(score, y_true, y_proba, sample_weight, compute)
 
 
 def multilabel_cross_entropy_loss(
@@ -171,6 +188,7 @@ def multilabel_cross_entropy_loss(
     reduction: str = "mean",
     base: float | None = None,
     eps: float | str = "auto",
+    compute: bool = True,
 ) -> float | NDArray[Any]:
     r"""Cross-entropy of several labels a row, each a yes/no question of its own. Smaller is better, the minimum is 0.
 
@@ -202,6 +220,8 @@ def multilabel_cross_entropy_loss(
         Base of the logarithm: None for e (nats), 2 for bits, 10.
     eps : float or "auto", default="auto"
         As in `cross_entropy_loss`.
+    compute : bool, default=True
+        As in `cross_entropy_loss`.
 
     Returns
     -------
@@ -221,28 +241,16 @@ def multilabel_cross_entropy_loss(
     >>> multilabel_cross_entropy_loss(y, p, average=None).round(3)
     array([0.105, 0.367, 0.434])
     """
-    validation.check_option("reduction", reduction, validation.REDUCTIONS)
-    if average is not None:
-        validation.check_option("average", average, validation.AVERAGES)
-    validation.check_flag("from_logits", from_logits)
-    log_base = validation.check_base(base)
-    targets, outputs = validation.check_multilabel(y_true, y_proba, from_logits)
-    least = validation.check_eps(eps, outputs.dtype)
-    weights = validation.check_sample_weight(sample_weight, len(outputs))
-    answers = None if pos_weight is None else validation.check_pos_weight(pos_weight, outputs.shape[1])
-    loss = SigmoidCrossEntropy(label_smoothing=label_smoothing, class_weight=answers)
-
-    def entries(outputs: Any, targets: Any) -> Any:
-        if from_logits:
-            return validation.check_logit_losses(loss.block_elements(targets, outputs), outputs)
-        loss.check_block(outputs, whole)
-        return loss.block_score_elements(targets, outputs, least)
-
-    whole = outputs
-    rows = Rows(outputs, targets, weights, block_rows=kernels.block_rows(2 * outputs.shape[1], outputs.itemsize))
-    if reduction == "none":
-        return rows.map(lambda p, y, s: _weigh(entries(p, y), s) / log_base, np.empty_like(outputs))
-    return _average(rows.sum(lambda p, y, s: _label_sums(entries(p, y), y, s)), average, reduction, log_base)
+    score = SCORES["multilabel_cross_entropy_loss"](
+        average=average,
+        pos_weight=pos_weight,
+        label_smoothing=label_smoothing,
+        from_logits=from_logits,
+        reduction=reduction,
+        base=base,
+        eps=eps,
+    )
+    return evaluate(score, y_true, y_proba, sample_weight, compute)
 
 
 def focal_loss(
@@ -259,6 +267,7 @@ def focal_loss(
     base: float | None = None,
     eps: float | str = "auto",
     handle_unknown: str = "error",
+    compute: bool = True,
 ) -> float | NDArray[Any]:
     r"""Focal loss: cross-entropy that looks away from rows that are predicted well. Smaller is better, minimum 0.
 
@@ -276,7 +285,7 @@ def focal_loss(
         those of a sigmoid: (1 - p)^gamma for it, p^gamma for the other.
     gamma : float, default=2.0
         How much less easy rows weigh, at least 0.
-    labels, sample_weight, class_weight, label_smoothing, from_logits, reduction, base, eps, handle_unknown
+    labels, sample_weight, class_weight, label_smoothing, from_logits, reduction, base, eps, handle_unknown, compute
         As in `cross_entropy_loss`. `class_weight` is the paper's alpha; unlike in other libraries, which divide by
         the number of rows, it also weighs in the mean's denominator.
 
@@ -301,10 +310,18 @@ def focal_loss(
     >>> focal_loss(["a", "b"], [[0.9, 0.1], [0.6, 0.4]], reduction="none").round(4)
     array([0.0011, 0.3299])
     """
-    case = classes_case(
-        y_true, y_proba, labels, Options(sample_weight, from_logits, reduction, base, eps, handle_unknown)
+    score = SCORES["focal_loss"](
+        gamma=gamma,
+        labels=labels,
+        class_weight=class_weight,
+        label_smoothing=label_smoothing,
+        from_logits=from_logits,
+        reduction=reduction,
+        base=base,
+        eps=eps,
+        handle_unknown=handle_unknown,
     )
-    return case.loss_value(FOCAL, class_weight, label_smoothing=label_smoothing, gamma=gamma)
+    return evaluate(score, y_true, y_proba, sample_weight, compute)
 
 
 def kl_divergence_loss(
@@ -320,6 +337,7 @@ def kl_divergence_loss(
     base: float | None = None,
     eps: float | str = "auto",
     handle_unknown: str = "error",
+    compute: bool = True,
 ) -> float | NDArray[Any]:
     r"""Kullback-Leibler divergence of predictions from soft targets. Smaller is better, 0 where they are matched.
 
@@ -334,7 +352,7 @@ def kl_divergence_loss(
         A distribution over the classes for each row, or labels.
     y_proba : array-like of shape (n, k) or (n,)
         Probabilities, or logits if `from_logits`.
-    labels, sample_weight, class_weight, label_smoothing, from_logits, reduction, base, eps, handle_unknown
+    labels, sample_weight, class_weight, label_smoothing, from_logits, reduction, base, eps, handle_unknown, compute
         As in `cross_entropy_loss`.
 
     Returns
@@ -357,14 +375,17 @@ def kl_divergence_loss(
     >>> kl_divergence_loss([[0.7, 0.2, 0.1], [0.5, 0.5, 0.0]], [[0.7, 0.2, 0.1], [0.25, 0.5, 0.25]], base=2)
     0.25
     """
-    case = classes_case(
-        y_true, y_proba, labels, Options(sample_weight, from_logits, reduction, base, eps, handle_unknown)
+    score = SCORES["kl_divergence_loss"](
+        labels=labels,
+        class_weight=class_weight,
+        label_smoothing=label_smoothing,
+        from_logits=from_logits,
+        reduction=reduction,
+        base=base,
+        eps=eps,
+        handle_unknown=handle_unknown,
     )
-    weights = case.class_weights(class_weight)
-    loss = case.loss(CROSS_ENTROPY, weights, label_smoothing=label_smoothing)
-    values = case.values(loss, weights)
-    values -= case.target_entropies(loss)
-    return case.reduce(np.maximum(values, 0) if weights is None else values, weights)
+    return evaluate(score, y_true, y_proba, sample_weight, compute)
 
 
 def perplexity(
@@ -378,6 +399,7 @@ def perplexity(
     base: float | None = None,
     eps: float | str = "auto",
     handle_unknown: str = "error",
+    compute: bool = True,
 ) -> float:
     r"""Perplexity: among how many equally likely classes a guess would be as hard. Smaller is better, the minimum is 1.
 
@@ -389,7 +411,7 @@ def perplexity(
         Labels, or a distribution over the classes for each row.
     y_proba : array-like of shape (n, k) or (n,)
         Probabilities, or logits if `from_logits`.
-    labels, sample_weight, class_weight, from_logits, base, eps, handle_unknown
+    labels, sample_weight, class_weight, from_logits, base, eps, handle_unknown, compute
         As in `cross_entropy_loss`.
 
     Returns
@@ -407,9 +429,15 @@ def perplexity(
     >>> round(perplexity([0, 1], [[0.25, 0.25, 0.25, 0.25], [0.25, 0.25, 0.25, 0.25]], labels=range(4)), 4)
     4.0
     """
-    case = classes_case(y_true, y_proba, labels, Options(sample_weight, from_logits, "mean", base, eps, handle_unknown))
-    with np.errstate(over="ignore"):
-        return float(np.exp(case.loss_value(CROSS_ENTROPY, class_weight) * case.log_base))
+    score = SCORES["perplexity"](
+        labels=labels,
+        class_weight=class_weight,
+        from_logits=from_logits,
+        base=base,
+        eps=eps,
+        handle_unknown=handle_unknown,
+    )
+    return evaluate(score, y_true, y_proba, sample_weight, compute)
 
 
 def d2_cross_entropy_score(
@@ -422,6 +450,7 @@ def d2_cross_entropy_score(
     from_logits: bool = False,
     eps: float | str = "auto",
     handle_unknown: str = "error",
+    compute: bool = True,
 ) -> float:
     r"""Share of the cross-entropy of the class frequencies that the predictions save. Greater is better, the best is 1.
 
@@ -435,7 +464,7 @@ def d2_cross_entropy_score(
         Labels, or a distribution over the classes for each row.
     y_proba : array-like of shape (n, k) or (n,)
         Probabilities, or logits if `from_logits`.
-    labels, sample_weight, class_weight, from_logits, eps, handle_unknown
+    labels, sample_weight, class_weight, from_logits, eps, handle_unknown, compute
         As in `cross_entropy_loss`.
 
     Returns
@@ -459,41 +488,23 @@ def d2_cross_entropy_score(
     >>> round(d2_cross_entropy_score([0, 1, 1], [[0.8, 0.2], [0.3, 0.7], [0.1, 0.9]]), 4)
     0.6412
     """
-    case = classes_case(y_true, y_proba, labels, Options(sample_weight, from_logits, "mean", None, eps, handle_unknown))
-    weights = case.class_weights(class_weight)
-    loss = case.loss(CROSS_ENTROPY, weights)
-    return case.skill(case.reduce(case.values(loss, weights), weights), case.reference(weights))
+    score = SCORES["d2_cross_entropy_score"](
+        labels=labels,
+        class_weight=class_weight,
+        from_logits=from_logits,
+        eps=eps,
+        handle_unknown=handle_unknown,
+    )
+    return evaluate(score, y_true, y_proba, sample_weight, compute)
 
 
-def _weigh(losses: NDArray[Any], weights: NDArray[Any] | None) -> NDArray[Any]:
-    """Losses (b, L) times the rows' weights, 0 where the weight is."""
-    if weights is None:
-        return losses
-    return np.where(weights[:, None] > 0, losses * weights[:, None], 0)
-
-
-def _label_sums(losses: NDArray[Any], targets: NDArray[Any], weights: NDArray[Any] | None) -> tuple:
-    """A block's sums of weighted losses and of weights, by label (L,), and of the rows' means and weights."""
-    if weights is None:
-        weights = np.ones(len(losses))
-    elif weights.min() == 0:  # inf in a row that does not count must not make a nan
-        losses = np.where(weights[:, None] > 0, losses, 0)
-    known = (targets == targets).astype(losses.dtype)
-    counts = kernels.row_sums(known)
-    means = np.divide(kernels.row_sums(losses), counts, out=np.zeros_like(counts), where=counts > 0)
-    return weights @ losses, weights @ known, weights @ means, weights @ (counts > 0)
-
-
-def _average(sums: list, average: str | None, reduction: str, log_base: float) -> Any:
-    """The multilabel mean (or sum) over entries, labels, rows, or for each label, from `_label_sums`."""
-    losses, counts, row_means, row_counts = sums
-    validation.check_some_target(counts)
-    if reduction == "sum":
-        validation.check_sum_average(average)
-        return losses / log_base if average is None else float(losses.sum() / log_base)
-    if average == "micro":
-        return float(losses.sum() / counts.sum() / log_base)
-    if average == "samples":
-        return float(row_means / row_counts / log_base)
-    means = np.divide(losses, counts, out=np.full_like(losses, np.nan), where=counts > 0) / log_base
-    return means if average is None else float(means[counts > 0].mean())
+SCORES: dict[str, Callable[..., Score]] = {
+    "cross_entropy_loss": ClassScore,
+    "binary_cross_entropy_loss": partial(ClassScore, binary=True),
+    "multilabel_cross_entropy_loss": LabelsScore,
+    "focal_loss": partial(ClassScore, kinds=FOCAL),
+    "kl_divergence_loss": partial(ClassScore, relative=True),
+    "perplexity": partial(ClassScore, finish=perplexity_of),
+    "d2_cross_entropy_score": partial(ClassScore, finish=skill_of),
+}
+"""What each metric is as sums over rows, made from its options."""

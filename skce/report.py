@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from skce import _validation as validation
-from skce._case import CROSS_ENTROPY, Case, Options, case_of
+from skce._case import CROSS_ENTROPY, Case, Options, case_of, reference, skill
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -170,7 +170,7 @@ def _by_class(case: Case) -> "pd.DataFrame":
     losses = case.values(case.loss(CROSS_ENTROPY, None), None)
     log_proba = case.log_proba()
     support, sums = case.class_totals(), _class_losses(case, losses, log_proba)
-    total, mean = weights.sum(), case.reduce(losses, None)
+    total, mean = weights.sum(), case.mean(losses)
     with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
         means = np.append(sums / support, mean)
         columns = {
@@ -178,7 +178,9 @@ def _by_class(case: Case) -> "pd.DataFrame":
             "loss": means,
             "share": np.append(sums / sums.sum(), 1.0),
             "perplexity": np.exp(means * case.log_base),
-            "skill": _skills(case, means * case.log_base, np.append(-np.log(support / total), case.reference(None))),
+            "skill": _skills(
+                case, means * case.log_base, np.append(-np.log(support / total), reference(case.class_totals()))
+            ),
             "predicted": np.append(weights @ np.exp(log_proba) / total, np.nan),
             "observed": np.append(support / total, np.nan),
         }
@@ -197,7 +199,7 @@ def _class_losses(case: Case, losses: NDArray[Any], log_proba: NDArray[np.float6
 
 def _skills(case: Case, means: NDArray[np.float64], references: NDArray[np.float64]) -> list[float]:
     """What each mean saves of its reference, both in nats; nan for a class that does not occur."""
-    return [case.skill(*pair) if np.isfinite(pair[1]) else np.nan for pair in zip(means, references, strict=True)]
+    return [skill(*pair, case.eps) if np.isfinite(pair[1]) else np.nan for pair in zip(means, references, strict=True)]
 
 
 def _text(frame: "pd.DataFrame", digits: int) -> str:

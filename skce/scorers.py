@@ -6,14 +6,18 @@ each column stands for, so a class that is missing from a fold, on either side o
 
 import copy
 import warnings
+from collections import Counter
 from collections.abc import Callable
+from functools import partial, reduce
 from inspect import signature
+from operator import add
 from typing import Any
 
 import numpy as np
 
 from skce import _targets
 from skce import _validation as validation
+from skce._rows import DaskRows, is_dask
 from skce.metrics import (
     binary_cross_entropy_loss,
     cross_entropy_loss,
@@ -67,7 +71,12 @@ class Scorer(validation.BaseScorer):
         method = validation.check_response_method(estimator, self._response_method)
         exclusive = _one_label_a_row(y_true) and classes is not None and np.ndim(classes) == 1
         if exclusive and len(classes) == 1:
-            return np.full((len(y_true), 1), 0.0 if self._kwargs.get("from_logits") else 1.0)
+            certain = partial(_constant, 0.0 if self._kwargs.get("from_logits") else 1.0)
+            return (
+                DaskRows(y_true, names=["y_true"]).map(certain, np.empty((0, 1)))
+                if is_dask(y_true)
+                else certain(y_true)
+            )
         if exclusive and len(classes) > 2:
             return method_caller(estimator, method.__name__, X)
         cache = next(iter(getattr(method_caller, "args", ())), None)
@@ -109,17 +118,29 @@ def _warn_of_unseen(y_true: Any, classes: Any) -> None:
     """One warning where labels were not among the estimator's classes, and so count as predicted with probability 0."""
     if classes is None or not _one_label_a_row(y_true):
         return
-    y_true = _targets.as_labels(y_true)
-    unseen = _targets.encode(y_true, _targets.as_labels(classes)) == _targets.UNKNOWN
-    if unseen.any():
-        labels = list(dict.fromkeys(y_true[unseen].tolist()))
-        n = int(unseen.sum())
+    if is_dask(y_true):
+        unseen = DaskRows(y_true, names=["y_true"]).fold(_unseen_in, partial(reduce, add), classes).compute()
+    else:
+        unseen = _unseen_in(classes, y_true)
+    if unseen:
+        labels, n = list(unseen), unseen.total()
         warnings.warn(
             f"The estimator was fitted without the classes {labels}: {n} row{'s count' if n > 1 else ' counts'} as "
             "predicted with probability 0, clipped at eps. Choose with handle_unknown in make_scorer.",
             UserWarning,
             stacklevel=2,
         )
+
+
+def _unseen_in(classes: Any, y_true: Any) -> Counter:
+    """How many of the labels are of each class that is not among `classes`."""
+    y_true = _targets.as_labels(y_true)
+    return Counter(y_true[_targets.encode(y_true, _targets.as_labels(classes)) == _targets.UNKNOWN].tolist())
+
+
+def _constant(value: float, y_true: Any) -> np.ndarray:
+    """A column of one number for each row."""
+    return np.full((validation.rows_in(y_true), 1), value)
 
 
 def make_scorer(

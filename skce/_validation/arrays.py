@@ -46,8 +46,8 @@ def check_not_empty(name: str, array: np.ndarray) -> None:
         raise ValueError(f"{name} is empty: got shape {array.shape}.")
 
 
-def check_sample_weight(sample_weight: Any, n: int) -> np.ndarray | None:
-    """Non-negative finite weights of shape (n,) with a positive sum, or None."""
+def check_sample_weight(sample_weight: Any, n: int, *, whole: bool = True) -> np.ndarray | None:
+    """Non-negative finite weights of shape (n,), or None. Those of the whole of the rows have a positive sum."""
     if sample_weight is None:
         return None
     weights = np.asarray(check_floats("sample_weight", sample_weight), dtype=np.float64)
@@ -63,7 +63,7 @@ def check_sample_weight(sample_weight: Any, n: int) -> np.ndarray | None:
         raise ValueError(f"sample_weight must not be negative: row {row} is {weights[row]:g}.")
     with np.errstate(over="ignore"):
         total = weights.sum()
-    if total == 0:
+    if total == 0 and whole:
         raise ValueError("sample_weight sums to zero: at least one weight must be positive.")
     if total == np.inf:
         raise ValueError("sample_weight sums to more than the largest float: divide it by its mean.")

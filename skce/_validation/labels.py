@@ -263,6 +263,13 @@ def find_pair(y_true: np.ndarray, pos_label: Any) -> np.ndarray:
     return classes
 
 
+def check_pair_of_parts(pair: np.ndarray) -> np.ndarray:
+    """Both of two classes, for the parts of rows that were seen to hold them."""
+    if pair[0] is None:
+        raise ValueError(f"y_true holds nothing but {pair[1]!r}: pass labels=, the two classes.")
+    return pair
+
+
 def is_first(classes: np.ndarray, pos_label: Any) -> bool:
     """Whether the positive one of two classes is the first."""
     if pos_label not in classes.tolist():
@@ -341,6 +348,39 @@ def check_positive_mass(mass: float) -> float:
     if not mass > 0:
         raise ValueError("class_weight and sample_weight give every row the weight zero: a mean needs a positive one.")
     return mass
+
+
+def check_some_row(mass: float) -> float:
+    """Total weight of all parts of the rows."""
+    if not mass > 0:
+        raise ValueError(
+            "No row counts: none was given, sample_weight is zero in all of them, or handle_unknown='ignore' drops all."
+        )
+    return mass
+
+
+def explain_no_labels() -> NoReturn:
+    """Raise for labels in a part of the rows that does not tell which class each column stands for."""
+    raise ValueError(
+        "A part of the rows may lack classes. Pass labels=, the class of each column in order, or a DataFrame of "
+        "predictions whose columns are named by the classes."
+    )
+
+
+def check_same_columns(classes: np.ndarray | None, others: np.ndarray | None) -> None:
+    """Parts of the rows whose columns stand for the same classes, in the same order."""
+    mine, theirs = ([] if names is None else names.tolist() for names in (classes, others))
+    if mine != theirs:
+        raise ValueError(
+            f"Parts must have the same columns in the same order, got {listed(mine)} and {listed(theirs)}. Pass "
+            "labels=, or order the columns alike."
+        )
+
+
+def check_as_many_labels(n_labels: int, n_others: int) -> None:
+    """Parts of the rows with as many labels."""
+    if n_labels != n_others:
+        raise ValueError(f"Parts must have as many labels, got {n_labels} and {n_others}.")
 
 
 def check_columns(classes: np.ndarray, n_outputs: int) -> None:

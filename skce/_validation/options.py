@@ -38,6 +38,13 @@ def check_flag(name: str, value: Any) -> None:
         raise TypeError(f"{name} must be True or False, got {value!r}.")
 
 
+def check_compute(compute: Any) -> None:
+    """The option of dask collections, given with arrays in memory."""
+    check_flag("compute", compute)
+    if not compute:
+        raise ValueError("compute=False is for dask collections, and y_true and y_proba are in memory: leave it out.")
+
+
 def check_base(base: float | None) -> float:
     """The natural logarithm of a logarithm's base: 1 for None, which stands for e."""
     if base is None:
