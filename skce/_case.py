@@ -91,9 +91,11 @@ class Case:
         """Losses times the rows' weights, which are first made numbers of `dtype`."""
         if self.weights is None:
             return values
-        if self.weights.min() == 0:  # inf in a row that does not count must not make a nan
-            values = np.where(self.weights > 0, values, 0)
-        return values * self.weights.astype(dtype or np.float64, copy=False)
+        weights = self.weights.astype(dtype or np.float64, copy=False)
+        if weights.min() > 0:
+            return values * weights
+        out = np.zeros(len(values), np.result_type(values, weights))  # inf in a row that does not count makes no nan
+        return np.multiply(values, weights, out=out, where=weights > 0)
 
     def total(self, values: NDArray[Any]) -> float:
         """Weighted sum of the losses."""

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from skce import _kernels as kernels
 from skce import _validation as validation
-from skce._case import CROSS_ENTROPY, Case, Options, binary_case, classes_case, reference, skill
+from skce._case import CROSS_ENTROPY, FOCAL, Case, Options, binary_case, classes_case, reference, skill
 from skce._rows import DaskRows, Rows, is_dask, lazily
 from skce.losses import Loss, SigmoidCrossEntropy
 
@@ -123,7 +123,7 @@ class ClassScore:
     pos_label: Any = None
     class_weight: Any = None
     label_smoothing: float = 0.0
-    gamma: float | None = None
+    gamma: float = 0.0
     from_logits: bool = False
     reduction: str = "mean"
     base: float | None = None
@@ -226,7 +226,7 @@ class ClassScore:
         return classes_case(y_true, y_proba, self.labels, options)
 
     def _loss(self, case: Case, class_weights: NDArray[Any] | None) -> Loss:
-        focus = {} if self.gamma is None else {"gamma": self.gamma}
+        focus = {"gamma": self.gamma} if self.kinds == FOCAL else {}
         return case.loss(self.kinds, class_weights, label_smoothing=self.label_smoothing, **focus)
 
     def _values(self, case: Case, class_weights: NDArray[Any] | None) -> NDArray[Any]:
