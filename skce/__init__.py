@@ -1,6 +1,7 @@
 """Entropy-based losses for scikit-learn: measures, metrics, scorers, losses with gradients, and a classifier."""
 
 from skce.classifier import CrossEntropyClassifier
+from skce.comparison import compare
 from skce.decomposition import decompose
 from skce.display import DecompositionDisplay, LossByClassDisplay, LossCurveDisplay, ReliabilityDisplay
 from skce.information import cross_entropy, entropy, js_divergence, kl_divergence
@@ -15,6 +16,7 @@ from skce.metrics import (
     perplexity,
 )
 from skce.path import CrossEntropyClassifierCV
+from skce.report import cross_entropy_report, top_losses
 from skce.scorers import (
     d2_cross_entropy,
     get_scorer,
@@ -44,8 +46,10 @@ __all__ = [
     "SoftmaxCrossEntropy",
     "SoftmaxFocal",
     "binary_cross_entropy_loss",
+    "compare",
     "cross_entropy",
     "cross_entropy_loss",
+    "cross_entropy_report",
     "d2_cross_entropy",
     "d2_cross_entropy_score",
     "decompose",
@@ -65,4 +69,5 @@ __all__ = [
     "neg_multilabel_cross_entropy",
     "neg_perplexity",
     "perplexity",
+    "top_losses",
 ]

@@ -4,7 +4,7 @@ Come here for what a metric does between its door and its number: the loss of ea
 weights, the mean and its denominator. `metrics` holds the public functions.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -153,6 +153,21 @@ class Case:
         if targets is self.targets:
             return rows
         return np.append(rows, np.zeros(len(self.classes) - k))[self.targets]
+
+    def counted(self) -> "Case":
+        """The rows that have a weight, all of them with one."""
+        if self.weights is None:
+            return replace(self, weights=np.ones(len(self.outputs)))
+        rows = self.weights > 0
+        if rows.all():
+            return self
+        return replace(self, targets=self.targets[rows], outputs=self.outputs[rows], weights=self.weights[rows])
+
+    def skill(self, value: float, reference: float) -> float:
+        """Share of the reference's loss, in nats, that is saved; of nothing all for a loss of 0, else none."""
+        if reference > 0:
+            return float(1 - value / reference)
+        return 1.0 if value <= -np.log1p(-self.eps) * (1 + 1e-6) else 0.0
 
     def reference(self, class_weights: NDArray[Any] | None) -> float:
         """The mean loss of predicting the classes' weighted frequencies."""

@@ -105,7 +105,7 @@ def decompose(
     miss the true ones. The intervals here are basic bootstrap intervals, and moved by the bootstrap's bias a second
     time, because a resample shows half of the bias; they are extended to hold the value. In simulations with 200 to
     2,000 rows, those of 90% covered the true terms in 74% to 99% of the cases. A softmax is not fitted anew to the
-    resamples.
+    resamples; its intervals covered them in 78% to 99%.
 
     References
     ----------
@@ -134,7 +134,7 @@ def decompose(
     seed = int(validation.check_random_state(random_state).randint(2**31 - 1))
     rows = {}
     for name, predictions in validation.find_models(y_true, y_proba, labels).items():
-        case = _without_idle_rows(case_of(y_true, predictions, labels, options))
+        case = case_of(y_true, predictions, labels, options).counted()
         terms = _terms(case, recalibration, cv, np.random.RandomState(seed))
         weights: Any = case.weights
         values = terms(weights)
@@ -148,14 +148,6 @@ def decompose(
 
     frame = pd.DataFrame.from_dict(rows, orient="index")
     return frame.rename_axis("model")
-
-
-def _without_idle_rows(case: Case) -> Case:
-    """The rows that have a weight, all of them with one: a recalibration must not look at the others."""
-    if case.weights is None:
-        return replace(case, weights=np.ones(len(case.outputs)))
-    counted = case.weights > 0
-    return replace(case, targets=case.targets[counted], outputs=case.outputs[counted], weights=case.weights[counted])
 
 
 def _terms(case: Case, recalibration: str, cv: int, random_state: np.random.RandomState) -> Terms:

@@ -620,10 +620,11 @@ def _minus_log(mass: Any, p: NDArray[Any], eps: float, gamma: float) -> NDArray[
     if gamma:
         mass = mass * (1 - p) ** gamma
     if eps == 0:
-        return 0 - special.xlogy(mass, p)
-    logs = np.log(p, out=p)
-    if np.ndim(mass) or mass != 1:
-        logs *= mass
+        logs = special.xlogy(mass, p)
+    else:
+        logs = np.log(p, out=p)
+        if np.ndim(mass) or mass != 1:
+            logs *= mass
     return np.subtract(0, logs, out=logs)
 
 

@@ -462,10 +462,7 @@ def d2_cross_entropy_score(
     case = classes_case(y_true, y_proba, labels, Options(sample_weight, from_logits, "mean", None, eps, handle_unknown))
     weights = case.class_weights(class_weight)
     loss = case.loss(CROSS_ENTROPY, weights)
-    value, reference = case.reduce(case.values(loss, weights), weights), case.reference(weights)
-    if reference > 0:
-        return float(1 - value / reference)
-    return 1.0 if value <= -np.log1p(-case.eps) * (1 + 1e-6) else 0.0
+    return case.skill(case.reduce(case.values(loss, weights), weights), case.reference(weights))
 
 
 def _weigh(losses: NDArray[Any], weights: NDArray[Any] | None) -> NDArray[Any]:

@@ -267,7 +267,7 @@ def test_what_is_drawn_of_the_rows():
         assert_array_equal(points, np.sort(rows[rows > high]))
     assert_allclose(display.means_["m"].get_xdata(), [rows.mean() for rows in losses.values()], rtol=1e-13)
     assert_allclose(display.means_["m"].get_ydata(), [0, 1], atol=1e-12)
-    assert legend_texts(display.ax_) == ["m", "mean", "class frequency"]
+    assert legend_texts(display.ax_) == ["m", "class frequency"]
 
 
 def test_means_add_up_to_the_metric(wine):
@@ -321,7 +321,8 @@ def test_several_models_side_by_side(wine):
         assert below.get_y() + below.get_height() < i + 0.5
         assert above.get_y() + above.get_height() <= below.get_y()
         assert above.get_edgecolor() != below.get_edgecolor()
-    assert legend_texts(display.ax_) == ["bayes", "ce", "mean", "class frequency"]
+    assert display.means_["bayes"].get_marker() != display.means_["ce"].get_marker()
+    assert legend_texts(display.ax_) == ["bayes", "ce", "class frequency"]
     assert_allclose(
         display.losses["bayes"]["Barolo"],
         cross_entropy_loss(y, models["bayes"].predict_proba(X), reduction="none")[y == "Barolo"],
@@ -345,6 +346,16 @@ def test_only_the_largest_rows_are_points():
     display = LossByClassDisplay({"m": {"a": rows}}).plot()
     assert_array_equal(display.points_["m"].get_xdata(), np.sort(rows)[-100:])
     assert display.baseline_ is None
+
+
+def test_rows_without_weight_are_not_drawn():
+    """Neither the largest of a class, nor a class of nothing else."""
+    display = LossByClassDisplay(
+        {"m": {"a": [1, 2, 3, 50.0], "b": [1.0]}}, sample_weight={"a": [1, 1, 2, 0], "b": [0]}
+    ).plot()
+    assert_array_equal(display.points_["m"].get_xdata(), [])
+    assert_allclose(display.means_["m"].get_xdata(), [2.25])
+    assert len(display.boxes_["m"]) == 1
 
 
 def test_rows_predicted_for_certain_are_on_the_axis():
@@ -630,6 +641,16 @@ def test_reliability_of_several_models(wine):
     assert [text.get_text() for text in legend.get_texts()] == ["bayes", "ce"]
 
 
+def test_histograms_of_several_models_have_one_scale():
+    """The fullest bin of all has the full height: equal shares are equally high."""
+    y, p = [0, 1, 0, 1], {"one bin": [0.52, 0.52, 0.53, 0.54], "four": [0.12, 0.32, 0.52, 0.72]}
+    display = ReliabilityDisplay.from_predictions(y, p)
+    heights = {model: patch.get_data().values for model, patch in display.histograms_[1].items()}
+    bottom = heights["one bin"].min()
+    assert_allclose((heights["four"].max() - bottom) / (heights["one bin"].max() - bottom), 0.25, rtol=1e-12)
+    assert heights["one bin"].max() < 0
+
+
 def test_reliability_on_given_axes(plt):
     """One for each class, in any shape, with labels of its own; a second display goes on with other colours."""
     y, p, _ = predictions(40, 3, 17)
@@ -737,14 +758,18 @@ def test_intervals_are_at_the_ends_of_the_bars():
     frame = parts(a=(0.1, 0.5, 0.7), b=(0.2, 0.3, 0.7)).assign(
         discrimination_low=[0.45, 0.2],
         discrimination_high=[0.6, 0.35],
+        miscalibration_low=[0.05, 0.1],
+        miscalibration_high=[0.15, 0.4],
         loss_low=[0.25, np.nan],
         loss_high=[0.4, np.nan],
     )
     display = DecompositionDisplay(frame, confidence=0.9).plot()
     draw(display)
-    assert list(display.intervals_) == ["discrimination", "loss"]
+    assert list(display.intervals_) == ["discrimination", "miscalibration", "loss"]
     lines = [sorted(line[:, 0]) for line in display.intervals_["discrimination"].get_segments()]
     assert_allclose(lines, [[0.1, 0.25], [0.35, 0.5]], rtol=1e-12)
+    lines = [line[:, 0] for line in display.intervals_["miscalibration"].get_segments()]
+    assert_allclose(lines, [[0.25, 0.35], [0.5, 0.8]], rtol=1e-12)
     lines = display.intervals_["loss"].get_segments()
     assert_allclose(lines[0][:, 0], [0.25, 0.4], rtol=1e-12)
     assert_allclose([text.xy[0] for text in display.texts_["loss"]], [0.4, 0.6], rtol=1e-12)

@@ -13,7 +13,7 @@ LAYERS = [
     {"information", "losses"},
     {"_scaling", "_curvature", "_objective"},
     {"_link", "_monitor", "_case", "_recalibration"},
-    {"metrics", "decomposition"},
+    {"metrics", "decomposition", "report", "comparison"},
     {"scorers"},
     {"_training"},
     {"classifier"},

@@ -270,6 +270,45 @@ def is_first(classes: np.ndarray, pos_label: Any) -> bool:
     return bool(classes.tolist()[0] == pos_label)
 
 
+def check_groups(groups: Any, n: int) -> np.ndarray:
+    """Codes (n,) of the group of each row."""
+    import pandas as pd
+
+    labels = _targets.as_labels(groups)
+    if labels.shape != (n,):
+        raise ValueError(f"groups must have shape ({n},), got {labels.shape}.")
+    missing = pd.isna(labels)
+    if missing.any():
+        raise ValueError(f"groups must not be missing: row {int(np.flatnonzero(missing)[0])} has none.")
+    return sorted_classes(labels, "groups")[1]
+
+
+def check_compared(models: Mapping, reference: Any) -> None:
+    """At least two models, and the reference one of them."""
+    names = list(models)
+    if len(names) < 2:
+        raise ValueError(
+            f"y_proba must have the predictions of at least two models, got {listed(names)}. Pass a dict of names to "
+            "predictions, or a DataFrame whose columns are models."
+        )
+    if reference is not None and reference not in names:
+        raise ValueError(f"reference must be one of the models {listed(names)}, got {reference!r}.")
+
+
+def check_finite_losses(name: Any, losses: np.ndarray) -> None:
+    """Losses that have differences."""
+    if not np.isfinite(losses).all():
+        row = int(np.flatnonzero(~np.isfinite(losses))[0])
+        raise ValueError(f"Losses must be finite to be compared: row {row} of {name!r} is {losses[row]}; raise eps.")
+
+
+def check_units(n: int, groups: Any) -> None:
+    """At least two independent rows or groups, from which an error can be told."""
+    if n < 2:
+        what = "two rows" if groups is None else "two groups"
+        raise ValueError(f"A standard error needs at least {what} of positive weight, got {n}.")
+
+
 def check_fold_count(cv: Any, n: int) -> int:
     """A number of folds, none of which is empty."""
     check_number("cv", cv, 2, integer=True)

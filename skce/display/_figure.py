@@ -61,11 +61,19 @@ def shade(color: str, alpha: float) -> tuple[float, ...]:
     return tuple(to_rgba(color, alpha))
 
 
-def legend_above(ax: Any, handles: list) -> None:
+def legend_above(ax: Any, handles: Mapping[str, Any], title: str | None = None) -> None:
     """A legend that covers nothing, in as many columns as its words leave room for."""
-    longest = max(len(handle.get_label()) for handle in handles)
-    columns = min(len(handles), max(1, LINE_LENGTH // (longest + 10)))
-    ax.legend(handles=handles, loc="lower left", bbox_to_anchor=(0, 1), ncols=columns, frameon=False)
+    columns = min(len(handles), max(1, LINE_LENGTH // (max(map(len, handles)) + 10)))
+    ax.legend(
+        list(handles.values()),
+        list(handles),
+        title=title,
+        loc="lower left",
+        bbox_to_anchor=(0, 1),
+        ncols=columns,
+        alignment="left",
+        frameon=False,
+    )
 
 
 def whole_ticks(axis: Any) -> None:

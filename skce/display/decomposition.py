@@ -212,7 +212,8 @@ class DecompositionDisplay:
         self.ax_.set_yticks(range(n), [str(model) for model in self.decomposition.index])
         self.ax_.tick_params(axis="y", length=0)
         handles = [self.discriminations_, self.miscalibrations_, self.losses_, self.uncertainties_]
-        figure.legend_above(self.ax_, handles + list(self.intervals_.values())[:1])
+        handles += list(self.intervals_.values())[:1]
+        figure.legend_above(self.ax_, {handle.get_label(): handle for handle in handles})
         return self
 
     def _draw_terms(self) -> None:

@@ -21,9 +21,9 @@ class LossByClassDisplay:
     """Cross-entropy of the single rows, by their class: which classes cost, and whether by many rows or by a few.
 
     Lower is better. For each class and model: a box around the middle half of the rows with a line at the median,
-    whiskers from the 5th to the 95th percentile, the rows beyond as points (at most the largest 100), a white diamond
-    at the mean. Where the diamond stands far to the right of the box, a few rows make the loss. A grey bar marks what
-    the class would cost if its share of the rows were predicted for every row.
+    whiskers from the 5th to the 95th percentile, the rows beyond as points (at most the largest 100), a white marker at
+    the mean. Where it stands far to the right of the box, a few rows make the loss. A grey bar, class frequency, marks
+    what the class would cost if its share of the rows were predicted for every row.
 
     Losses have heavy tails, so the axis is logarithmic, but for its first part, which is linear and begins at 0.
 
@@ -227,8 +227,9 @@ class LossByClassDisplay:
         self.ax_.set(xlabel=f"Cross-entropy of a row ({figure.unit(self.base)})", ylabel="Class")
         self.ax_.set_yticks(range(len(classes)), [str(label) for label in classes])
         self.ax_.set_ylim(len(classes) - 0.5, -0.5)
-        handles = [*self.boxes_.values(), next(iter(self.means_.values())), self.baseline_]
-        figure.legend_above(self.ax_, [handle for handle in handles if handle is not None])
+        handles: dict[str, Any] = {str(model): (self.boxes_[model], self.means_[model]) for model in self.losses}
+        handles |= {} if self.baseline_ is None else {"class frequency": self.baseline_}
+        figure.legend_above(self.ax_, handles, title="box: half of the rows, whiskers: 90%, white marker: mean")
         return self
 
     def _draw_baseline(self, classes: list) -> Any:
@@ -246,7 +247,6 @@ class LossByClassDisplay:
             linewidth=4,
             alpha=0.5,
             zorder=0.5,
-            label="class frequency",
         )
 
     def _draw_model(self, model: Any, style: figure.Style, height: float, *, first: float) -> None:
@@ -264,31 +264,26 @@ class LossByClassDisplay:
             height=2 * half,
             facecolor=figure.tint(style.color),
             edgecolor=style.color,
-            label=str(model),
             zorder=2.5,
         )
         self.medians_[model] = self.ax_.vlines(middle, places - half, places + half, color=style.color, lw=2, zorder=3)
+        marks: dict[str, Any] = {"linestyle": "none", "marker": style.marker, "clip_on": False}
         (self.points_[model],) = self.ax_.plot(
             np.concatenate([summary.beyond for summary in summaries]),
             np.repeat(places, [len(summary.beyond) for summary in summaries]),
-            linestyle="none",
-            marker=style.marker,
             markersize=3,
             color=style.color,
             alpha=0.5,
-            clip_on=False,
+            **marks,
         )
         (self.means_[model],) = self.ax_.plot(
             [summary.mean for summary in summaries],
             places,
-            linestyle="none",
-            marker="D",
-            markersize=5,
+            markersize=6,
             color="black",
             markerfacecolor="white",
             zorder=4,
-            label="mean",
-            clip_on=False,
+            **marks,
         )
 
     def _summary(self, model: Any, label: Any) -> "_Summary | None":
