@@ -47,7 +47,9 @@ html_theme_options = {
     "header_links_before_dropdown": 5,
     "logo": {"text": "skce", "alt_text": "skce: to the landing page"},
     "navigation_with_keys": False,
-    "secondary_sidebar_items": {page: ["page-toc"] for page in ["api", "generated/*", "worked_numbers", *ALONE]},
+    "secondary_sidebar_items": {
+        page: ["page-toc"] for page in ["api", "generated/*", "decomposition", "worked_numbers", *ALONE]
+    },
     "show_nav_level": 2,
 }
 html_show_sourcelink = False

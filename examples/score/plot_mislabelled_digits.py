@@ -11,7 +11,7 @@ import numpy as np
 from sklearn.datasets import load_digits
 from sklearn.model_selection import StratifiedKFold, cross_val_predict
 
-from skce import CrossEntropyClassifier, cross_entropy_loss
+from skce import CrossEntropyClassifier, top_losses
 
 X, y = load_digits(return_X_y=True)
 rng = np.random.default_rng(0)
@@ -21,10 +21,10 @@ given[wrong] = (y[wrong] + rng.integers(1, 10, len(wrong))) % 10
 
 folds = StratifiedKFold(5, shuffle=True, random_state=0)
 proba = cross_val_predict(CrossEntropyClassifier(alpha=0.1), X, given, cv=folds, method="predict_proba")
-surprise = cross_entropy_loss(given, proba, labels=range(10), reduction="none")
-order = np.argsort(-surprise)
+suspects = top_losses(given, proba, n=100)
+print(suspects.head().round(3).to_string())
 
-found = np.isin(order, wrong).cumsum()
+found = np.isin(suspects.index, wrong).cumsum()
 for looked_at in (20, 40, 60):
     print(f"of the first {looked_at} rows {found[looked_at - 1]} are wrong")
 
@@ -33,10 +33,10 @@ for looked_at in (20, 40, 60):
 # 24, each with the label that it was given. An exclamation mark means that the label is wrong.
 
 fig, axes = plt.subplots(3, 8, figsize=(8, 4))
-for ax, i in zip(axes.flat, order, strict=False):
-    ax.imshow(X[i].reshape(8, 8), cmap="gray_r")
+for ax, row in zip(axes.flat, suspects.itertuples(), strict=False):
+    ax.imshow(X[row.Index].reshape(8, 8), cmap="gray_r")
     ax.set_axis_off()
-    ax.set_title(f"{given[i]}{'!' if i in wrong else ''}  {surprise[i]:.1f}", fontsize=11)
+    ax.set_title(f"{row.label}{'!' if row.Index in wrong else ''}  {row.loss:.1f}", fontsize=11)
 fig.suptitle("label, and its loss in nats", fontsize=11)
 plt.show()
 
@@ -44,7 +44,7 @@ plt.show()
 # How many are found by the number of rows looked at:
 
 fig, ax = plt.subplots()
-ax.plot(np.arange(1, 101), found[:100], label="in order of the loss")
+ax.plot(np.arange(1, 101), found, label="in order of the loss")
 ax.plot(np.arange(1, 101), np.arange(1, 101) * len(wrong) / len(y), "--", label="in any order")
 ax.axhline(len(wrong), color="gray", linestyle=":", linewidth=1)
 ax.set(xlabel="rows looked at", ylabel="wrong labels found", ylim=(0, 44))

@@ -10,12 +10,11 @@ coefficients that were best on them.
 import warnings
 
 import matplotlib.pyplot as plt
-import numpy as np
 from sklearn.datasets import load_digits
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.model_selection import train_test_split
 
-from skce import CrossEntropyClassifier, CrossEntropyClassifierCV, cross_entropy_loss
+from skce import CrossEntropyClassifier, CrossEntropyClassifierCV, LossCurveDisplay, cross_entropy_loss
 
 X, y = load_digits(return_X_y=True)
 X_train, X_rest, y_train, y_rest = train_test_split(X, y, test_size=0.6, stratify=y, random_state=0)
@@ -25,15 +24,8 @@ with warnings.catch_warnings():
     warnings.simplefilter("ignore", ConvergenceWarning)  # without a penalty there is no minimum
     full = CrossEntropyClassifier(alpha=0).fit(X_train, y_train, X_val=X_val, y_val=y_val)
 stopped = CrossEntropyClassifier(alpha=0, early_stopping=True).fit(X_train, y_train, X_val=X_val, y_val=y_val)
-best = np.argmin(stopped.validation_loss_curve_)
 
-fig, ax = plt.subplots()
-ax.plot(full.loss_curve_, "o-", markersize=4, label="rows trained on")
-ax.plot(full.validation_loss_curve_, "s--", markersize=4, label="validation rows")
-ax.axvline(best, color="gray", linestyle=":", linewidth=1)
-ax.annotate("kept", (best, 1.5), (6, 0), textcoords="offset points", color="gray")
-ax.set(xlabel="step", ylabel="cross-entropy in nats", ylim=(0, None))
-ax.legend()
+LossCurveDisplay.from_estimator(full, name="to the end")
 plt.show()
 
 # %%
