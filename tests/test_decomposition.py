@@ -190,7 +190,8 @@ def test_forms_of_binary_predictions(recalibration):
     options = {"sample_weight": s, "recalibration": recalibration}
     expected = one(y, p, **options)
     both = np.column_stack([1 - p, p])
-    forms = [(y, both, {}), (y, logit(p), {"from_logits": True}), (y, np.log(both), {"from_logits": True})]
+    shifted = np.log(both) + np.random.default_rng(7).normal(size=(len(p), 1))
+    forms = [(y, both, {}), (y, logit(p), {"from_logits": True}), (y, shifted, {"from_logits": True})]
     forms += [(np.array(["no", "yes"])[y], p, {"labels": ["no", "yes"]}), (np.eye(2)[y], both, {})]
     for targets, outputs, more in forms:
         assert_allclose(one(targets, outputs, **options, **more), expected, rtol=1e-7, atol=1e-9)
@@ -208,7 +209,7 @@ def test_soft_targets_of_two_classes():
 def test_logits_of_several_classes():
     """Are those of their probabilities, and may be -inf."""
     codes, proba, _ = several(0, 200, 3, 2.0)
-    logits = np.log(proba) + np.random.default_rng(0).normal(size=(200, 1))
+    logits = np.log(proba) + np.random.default_rng(7).normal(size=(200, 1))
     assert_allclose(one(codes, logits, from_logits=True), one(codes, proba), rtol=1e-5)
     logits[0, (codes[0] + 1) % 3] = -np.inf
     assert np.isfinite(one(codes, logits, from_logits=True)).all()

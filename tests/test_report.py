@@ -188,6 +188,8 @@ def test_equal_losses_keep_their_order():
     """And no more rows come than there are."""
     frame = top_losses([0, 1, 1, 0], [0.5, 0.5, 0.9, 0.5], n=10)
     assert frame.index.tolist() == [0, 1, 3, 2]
+    many = top_losses(np.zeros(300, dtype=int), np.tile([0.5, 0.8, 0.2], 100), n=100)  # a fast sort mixes them
+    assert many.index.tolist() == list(range(1, 300, 3))
 
 
 def test_index_of_pandas():
