@@ -152,6 +152,7 @@ def _true_difference():
     ("options", "message"),
     [
         ({"groups": [1, 2]}, r"groups must have shape \(80,\), got \(2,\)"),
+        ({"groups": [[1], [1, 2]]}, r"groups must have shape \(80,\): one group"),
         ({"groups": [None, *range(79)]}, "groups must not be missing: row 0"),
         ({"groups": np.zeros(80)}, "at least two groups of positive weight, got 1"),
         ({"sample_weight": [1.0] + [0.0] * 79}, "at least two rows of positive weight, got 1"),

@@ -120,7 +120,7 @@ def test_curve_of_a_classifier(wine, base, unit, divisor):
     assert display.ax_.get_ylabel() == f"Loss ({unit})"
     assert display.ax_.get_xlabel() == "Step"
     assert legend_texts(display.ax_) == [
-        f"CrossEntropyClassifier, training (last: {classifier.loss_curve_[-1] / divisor:.3g})"
+        f"CrossEntropyClassifier, training: {classifier.loss_curve_[-1] / divisor:.3g}"
     ]
     assert display.validation_lines_ == {}
 
@@ -147,7 +147,8 @@ def test_validation_curve_and_its_least_value():
     assert training.get_markevery() == [3]
     assert (training.get_linestyle(), validation.get_linestyle()) == ("-", "--")
     assert training.get_color() == validation.get_color()
-    assert legend_texts(display.ax_) == ["a, training (last: 0.25)", "a, validation (least: 0.75)"]
+    assert legend_texts(display.ax_) == ["a, training: 0.25", "a, validation: 0.75"]
+    assert display.ax_.get_legend().get_title().get_text() == "marked: last training loss, least validation loss"
 
 
 def test_validation_of_the_last_steps():

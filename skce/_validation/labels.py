@@ -281,6 +281,8 @@ def check_groups(groups: Any, n: int) -> np.ndarray:
     """Codes (n,) of the group of each row."""
     import pandas as pd
 
+    if ndim(groups) != 1:
+        raise ValueError(f"groups must have shape ({n},): one group for each row.")
     labels = _targets.as_labels(groups)
     if labels.shape != (n,):
         raise ValueError(f"groups must have shape ({n},), got {labels.shape}.")
@@ -396,7 +398,7 @@ def explain_unknown(labels: np.ndarray, classes: np.ndarray) -> NoReturn:
     """Raise for labels without a column."""
     raise ValueError(
         f"y_true has labels {listed(list(dict.fromkeys(labels.tolist())))} that no column of y_proba stands for; the "
-        f"columns are {listed(classes.tolist())}. Pass labels=, or handle_unknown='clip' or 'ignore'."
+        f"columns are {listed(classes.tolist())}. Pass labels=, or to a metric handle_unknown='clip' or 'ignore'."
     )
 
 

@@ -18,8 +18,8 @@ MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*")
 
 GREY = "#767676"
 
-LINE_LENGTH = 75
-"""Letters of the default size across axes of the default size."""
+LETTERS_AN_INCH = 15
+"""Of the default size; a legend's entry takes ten more for its handle."""
 
 
 class Style(NamedTuple):
@@ -61,12 +61,13 @@ def shade(color: str, alpha: float) -> tuple[float, ...]:
     return tuple(to_rgba(color, alpha))
 
 
-def legend_above(ax: Any, handles: Mapping[str, Any], title: str | None = None) -> None:
+def legend_above(ax: Any, handles: list[Any], labels: list[str], title: str | None = None) -> None:
     """A legend that covers nothing, in as many columns as its words leave room for."""
-    columns = min(len(handles), max(1, LINE_LENGTH // (max(map(len, handles)) + 10)))
+    room = LETTERS_AN_INCH * ax.bbox.width / ax.figure.dpi
+    columns = min(len(handles), max(1, int(room / (max(map(len, labels)) + 10))))
     ax.legend(
-        list(handles.values()),
-        list(handles),
+        handles,
+        labels,
         title=title,
         loc="lower left",
         bbox_to_anchor=(0, 1),

@@ -213,7 +213,7 @@ class DecompositionDisplay:
         self.ax_.tick_params(axis="y", length=0)
         handles = [self.discriminations_, self.miscalibrations_, self.losses_, self.uncertainties_]
         handles += list(self.intervals_.values())[:1]
-        figure.legend_above(self.ax_, {handle.get_label(): handle for handle in handles})
+        figure.legend_above(self.ax_, handles, [handle.get_label() for handle in handles])
         return self
 
     def _draw_terms(self) -> None:
@@ -269,7 +269,7 @@ class DecompositionDisplay:
         }
         for term, (_, right) in self._intervals().items():
             ends[term] = np.fmax(ends[term], right)
-        self.ax_.set_xlim(right=1.18 * np.max(list(ends.values())))
+        self.ax_.set_xlim(right=1.25 * np.max(list(ends.values())))
         ground = {"facecolor": "white", "edgecolor": "none", "alpha": 0.8, "pad": 0.5}
         self.texts_ = {
             term: [

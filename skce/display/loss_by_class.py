@@ -227,9 +227,11 @@ class LossByClassDisplay:
         self.ax_.set(xlabel=f"Cross-entropy of a row ({figure.unit(self.base)})", ylabel="Class")
         self.ax_.set_yticks(range(len(classes)), [str(label) for label in classes])
         self.ax_.set_ylim(len(classes) - 0.5, -0.5)
-        handles: dict[str, Any] = {str(model): (self.boxes_[model], self.means_[model]) for model in self.losses}
-        handles |= {} if self.baseline_ is None else {"class frequency": self.baseline_}
-        figure.legend_above(self.ax_, handles, title="box: half of the rows, whiskers: 90%, white marker: mean")
+        handles: list[Any] = [(self.boxes_[model], self.means_[model]) for model in self.losses]
+        labels = [str(model) for model in self.losses]
+        if self.baseline_ is not None:
+            handles, labels = [*handles, self.baseline_], [*labels, "class frequency"]
+        figure.legend_above(self.ax_, handles, labels, "box: half of the rows, whiskers: 90%, white marker: mean")
         return self
 
     def _draw_baseline(self, classes: list) -> Any:

@@ -13,7 +13,7 @@ class LossCurveDisplay:
     """Training loss, and validation loss where there is one, by step.
 
     Lower is better. Training is drawn solid, with a marker at its last step, validation dashed, with a marker at its
-    least value, which is where early stopping would stop. The legend says both.
+    least value, which is where early stopping would stop. The legend has both numbers.
 
     It is made by `from_estimator`, or from curves of any origin: those of other libraries, minus the `train_score_` of
     ``HistGradientBoostingClassifier``.
@@ -149,14 +149,15 @@ class LossCurveDisplay:
                 self.validation_lines_[model] = self._draw(model, "validation", least, style)
         self.ax_.set(xlabel="Step", ylabel=f"Loss ({figure.unit(self.base)})")
         figure.whole_ticks(self.ax_.xaxis)
-        self.ax_.legend()
+        title = "marked: last training loss" + (", least validation loss" if self.validation_loss else "")
+        handles, labels = self.ax_.get_legend_handles_labels()
+        figure.legend_above(self.ax_, handles, labels, title)
         return self
 
     def _draw(self, model: Any, part: str, marked: int, style: figure.Style) -> Any:
         """One curve, with a marker at one of its steps."""
         curve = self.loss[model] if part == "training" else self.validation_loss[model]
         steps = self.steps[model][-len(curve) :]
-        word = "last" if part == "training" else "least"
         (line,) = self.ax_.plot(
             steps,
             curve,
@@ -165,7 +166,7 @@ class LossCurveDisplay:
             marker=style.marker,
             markerfacecolor=style.color if part == "training" else "white",
             markevery=[marked],
-            label=f"{model}, {part} ({word}: {curve[marked]:.3g})",
+            label=f"{model}, {part}: {curve[marked]:.3g}",
         )
         return line
 
