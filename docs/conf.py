@@ -48,7 +48,7 @@ html_theme_options = {
     "logo": {"text": "skce", "alt_text": "skce: to the landing page"},
     "navigation_with_keys": False,
     "secondary_sidebar_items": {
-        page: ["page-toc"] for page in ["api", "generated/*", "decomposition", "worked_numbers", *ALONE]
+        page: ["page-toc"] for page in ["api", "generated/*", "decomposition", "larger", "worked_numbers", *ALONE]
     },
     "show_nav_level": 2,
 }
