@@ -134,6 +134,8 @@ class Training:
         """The parameters of mini-batches; a stream has endless patience."""
         own = {field.name: getattr(self.estimator, field.name) for field in fields(Batching)}
         own["learning_rate"], own["learning_rate_init"] = self._learning_rate()
+        if patience == np.inf and own["learning_rate"] == "adaptive":  # a stream has no epochs to adapt to
+            own["learning_rate"] = "decaying"
         own["batch_size"] = validation.check_batch_size(self.estimator.batch_size, batch_size_that_pays(self.data.X))
         return Batching(**{**own, "n_iter_no_change": patience, "random_state": self.seed})
 

@@ -64,7 +64,8 @@ class CrossEntropyClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimato
         Most steps of the solver, or epochs of "sgd" and "adam".
     learning_rate : {"adaptive", "constant", "invscaling"} or float, default="adaptive"
         Schedule of "sgd" and "adam". "adaptive" divides the rate by 5 when the loss of an epoch stalls, and ends the
-        fourth time; "invscaling" divides it by the step's number to the power `power_t`. A number is a constant rate.
+        fourth time; in `partial_fit`, which knows no epochs, the rate falls as the root of the step's number.
+        "invscaling" divides it by that number to the power `power_t`. A number is a constant rate.
     learning_rate_init : float, default=None
         First rate of "sgd", "adam" and "gradient_descent", for features of unit variance in the former two. None finds
         it.

@@ -41,6 +41,9 @@ STALLED = "The loss of an epoch no longer falls."
 SGD_RATE, ADAM_RATE = 2.0, 0.02
 """First rates, where the features have unit variance and the curvature is 1: the best of factors of 4 on the tables."""
 
+STEADY = 100
+"""Steps in which a stream gets near the minimum; then smaller ones average better."""
+
 CUT, CUTS = 5.0, 3
 """By what an adaptive rate is divided when the loss stalls, and how many times."""
 
@@ -245,9 +248,10 @@ class Batching:
     batch_size : int
     shuffle : bool
         Whether each epoch takes the rows in another order.
-    learning_rate : {"adaptive", "constant", "invscaling"}
+    learning_rate : {"adaptive", "constant", "invscaling", "decaying"}
         "adaptive" divides the rate by `CUT` when an epoch's loss has not fallen by `tol` for `n_iter_no_change` epochs,
-        and ends after `CUTS` of them; "invscaling" divides it by the number of the step to the power `power_t`.
+        and ends after `CUTS` of them; "invscaling" divides it by the number of the step to the power `power_t`;
+        "decaying" by the root of it, from about the step `STEADY` on.
     learning_rate_init : float or None
         First rate; None lets the solver choose.
     power_t : float
@@ -386,6 +390,8 @@ def _rate(memory: Memory, batching: Batching) -> float:
     rate = memory.rate if batching.learning_rate_init is None else batching.learning_rate_init
     if batching.learning_rate == "invscaling":
         return rate / (memory.n_steps + 1) ** batching.power_t
+    if batching.learning_rate == "decaying":
+        return rate / (1 + memory.n_steps / STEADY) ** 0.5
     return rate / CUT**memory.cuts
 
 
