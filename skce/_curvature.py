@@ -193,8 +193,9 @@ class Hessian:
         k, p = self.shape
         d = len(self.variance)
         constant = np.flatnonzero(self.variance == 0)
-        hessian[:, constant] = 0
-        hessian[..., constant] = 0
+        if len(constant):
+            hessian[:, constant] = 0
+            hessian[..., constant] = 0
         if self.loss.shift_invariant:
             hessian = pin(hessian)
         diagonal = np.einsum("abb->ab" if self.independent else "abab->ab", hessian)  # a view
@@ -359,7 +360,11 @@ def _diagonalise(covariance: np.ndarray, alpha: float, largest: float) -> tuple[
 
 
 def _cholesky(matrix: np.ndarray) -> np.ndarray:
-    return linalg.cholesky(matrix, lower=True, check_finite=False)
+    """The lower factor, by LAPACK itself: SciPy's door takes longer than a small matrix."""
+    factor, info = linalg.lapack.dpotrf(matrix, lower=True, overwrite_a=True)
+    if info:
+        raise linalg.LinAlgError(f"The matrix is not positive definite: its leading minor {info} is not.")
+    return factor
 
 
 def _with_jitter(factorise: Callable[[np.ndarray], Any], matrix: np.ndarray) -> Any:

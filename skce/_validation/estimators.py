@@ -1,6 +1,8 @@
 """What an estimator takes, and all that is private in scikit-learn."""
 
 from collections.abc import Callable, Iterable
+from functools import cache
+from inspect import signature
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -68,7 +70,8 @@ def check_fit(estimator: Any, X: Any, y: Any, sample_weight: Any, *, known: Any 
         check_same_length(X, targets.values)
     else:
         X, y = validate_data(estimator, X, y, y_numeric=False, **formats)
-        check_classification_targets(y)
+        if y.dtype.kind not in "biuUS":  # those are labels, and to find out takes long
+            check_classification_targets(y)
         targets = check_target_labels(y, known)
     return FitInput(X, targets, check_sample_weight(sample_weight, X.shape[0]))
 
@@ -219,9 +222,15 @@ COUNTS = ("max_iter", "n_iter_no_change")
 FLAGS = ("fit_intercept", "nesterovs_momentum", "average", "shuffle", "early_stopping", "warm_start")
 
 
+@cache
+def _parameter_names(kind: Any) -> tuple[str, ...]:
+    """Names of an estimator's parameters: to look at a signature takes longer than to check what it names."""
+    return tuple(signature(kind).parameters)
+
+
 def check_parameters(estimator: Any, solvers: Iterable[str]) -> None:
     """The parameters of a classifier that need no data to be checked."""
-    own = estimator.get_params(deep=False)
+    own = {name: getattr(estimator, name) for name in _parameter_names(estimator.__class__)}
     check_option("solver", own["solver"], solvers)
     check_option("link", own["link"], LINKS)
     for name in [name for name in NUMBERS if name in own]:
