@@ -201,9 +201,10 @@ class Labels(Link):
 
     def weigh(self, class_weights: Any, targets: Targets, row_weight: NDArray[Any] | None) -> Weighted:
         known = targets.known(row_weight)
-        validation.check_known_labels(known, self.classes)
         total = float(len(targets.values)) if row_weight is None else float(row_weight.sum())
-        return Weighted(class_weights, row_weight, total, targets.totals(row_weight) / known)
+        no_idea = np.full_like(known, 0.5)
+        frequencies = np.divide(targets.totals(row_weight), known, out=no_idea, where=known > 0)
+        return Weighted(class_weights, row_weight, total, frequencies)
 
     def hits(self, codes: NDArray[Any], values: NDArray[Any]) -> NDArray[Any]:
         return ((codes == (values > 0.5)) | np.isnan(values)).all(axis=1)
