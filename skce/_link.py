@@ -215,8 +215,9 @@ class Labels(Link):
         return np.stack([np.ones(len(self.classes)), weights])
 
     def weigh(self, class_weights: Any, values: Any, row_weight: Any, sums: Sums) -> Weighted:
-        validation.check_known_labels(sums.known, self.classes)
-        return Weighted(class_weights, row_weight, sums.mass, sums.mass, sums.totals / sums.known)
+        no_idea = np.full_like(sums.known, 0.5)
+        frequencies = np.divide(sums.totals, sums.known, out=no_idea, where=sums.known > 0)
+        return Weighted(class_weights, row_weight, sums.mass, sums.mass, frequencies)
 
     def hits(self, codes: NDArray[Any], values: NDArray[Any]) -> NDArray[Any]:
         return ((codes == (values > 0.5)) | np.isnan(values)).all(axis=1)

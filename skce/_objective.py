@@ -187,7 +187,8 @@ class Objective:
 
     def scaling(self) -> Scaling:
         """The features' mean and variance."""
-        return Scaling(self.shape, self.mass, self.hessian.center, self.hessian.variance)
+        known = self.hessian
+        return Scaling(self.shape, self.mass, known.center, known.variance, ridge=self.alpha / STEEPEST)
 
     def steepness(self, scaling: Scaling, batch_size: int) -> float:
         """The curvature of mini-batches of the loss, in scaled coordinates, at most."""

@@ -1,4 +1,4 @@
-"""Coordinates in which features have mean 0 and variance 1: there one learning rate suits all of them.
+"""Coordinates in which features have mean 0 and, penalty included, variance 1: one learning rate suits all of them.
 
 The mini-batch solvers take their steps in them; the coefficients stay in the units of the features. Come here also for
 how large a rate may be.
@@ -26,11 +26,21 @@ class Scaling:
         Mean of the features; None without intercepts.
     variance : ndarray of shape (d,)
         About the center, or about 0. A feature of variance 0 is left alone.
+    ridge : float, default=0.0
+        Variance that the penalty is worth: where it is more than that of a feature, it is the penalty that bends the
+        objective.
     """
 
-    def __init__(self, shape: tuple[int, int], mass: float, center: np.ndarray | None, variance: np.ndarray):
-        self.shape, self.mass, self.center, self.variance = shape, mass, center, variance
-        self.scale = np.divide(1, np.sqrt(variance), out=np.zeros_like(variance), where=variance > 0)
+    def __init__(
+        self,
+        shape: tuple[int, int],
+        mass: float,
+        center: np.ndarray | None,
+        variance: np.ndarray,
+        ridge: float = 0.0,
+    ):
+        self.shape, self.mass, self.center, self.variance, self.ridge = shape, mass, center, variance, ridge
+        self.scale = np.divide(1, np.sqrt(variance + ridge), out=np.zeros_like(variance), where=variance > 0)
 
     def merged(self, other: "Scaling") -> "Scaling":
         """Of the rows of both."""
@@ -38,9 +48,10 @@ class Scaling:
         part = other.mass / mass
         variance = self.variance + part * (other.variance - self.variance)
         if self.center is None or other.center is None:
-            return Scaling(self.shape, mass, None, variance)
+            return Scaling(self.shape, mass, None, variance, other.ridge)
         shift = other.center - self.center
-        return Scaling(self.shape, mass, self.center + part * shift, variance + part * (1 - part) * shift**2)
+        spread = part * (1 - part) * shift**2
+        return Scaling(self.shape, mass, self.center + part * shift, variance + spread, other.ridge)
 
     def pull(self, gradient: np.ndarray) -> np.ndarray:
         """A flat gradient in the scaled coordinates."""
@@ -67,7 +78,8 @@ class Scaling:
     def steepness(self, X: Any, batch_size: int) -> float:
         """Greatest eigenvalue of the second moments that a mini-batch of rows like X has in the scaled coordinates.
 
-        That of all rows, and what chance adds to it: the mean squared norm of a row over the size of the batch.
+        At most: that of all rows, what chance adds to it, the mean squared norm of a row over the size of the batch,
+        and what the penalty is worth.
         """
         X = X.toarray() if sparse.issparse(X) else X
         scaled = (X if self.center is None else X - self.center) * self.scale
@@ -78,4 +90,5 @@ class Scaling:
             vector = scaled.T @ (scaled @ vector) / len(scaled)
             norm = float(np.linalg.norm(vector))
             vector /= max(norm, np.finfo(float).tiny)
-        return norm + float(np.vdot(scaled, scaled)) / (len(scaled) * batch_size)
+        chance = float(np.vdot(scaled, scaled)) / (len(scaled) * batch_size)
+        return norm + chance + self.ridge * float(np.max(self.scale, initial=0.0)) ** 2

@@ -17,7 +17,7 @@ from skce import _validation as validation
 from skce._link import Link, Sums, target_sums
 from skce._monitor import Bridge, Printer, Validation, watch
 from skce._objective import Objective, batch_size_that_pays
-from skce.solvers import SOLVERS, Batching, Callback, Result
+from skce.solvers import SOLVERS, Batching, Callback, Memory, Result
 
 STREAMING = {"adam": "adam", "auto": "sgd", "sgd": "sgd"}
 """Solver of `partial_fit` for each option that has one."""
@@ -62,8 +62,7 @@ class Training:
         options = self._options(solver)
         if "batching" in options:
             options["batching"] = self._batching(np.inf if streaming else self.estimator.n_iter_no_change)
-            memory = getattr(self.estimator, "_memory", None) if resume else None
-            options["memory"] = memory if memory is not None and memory.theta.shape == theta.shape else None
+            options["memory"] = self._memory(options["batching"]) if resume else None
         if streaming:
             options["max_iter"] = 1
         return solver(self.objective, theta, **{**options, "callback": callback})
@@ -139,6 +138,15 @@ class Training:
         own["batch_size"] = validation.check_batch_size(self.estimator.batch_size, batch_size_that_pays(self.data.X))
         return Batching(**{**own, "n_iter_no_change": patience, "random_state": self.seed})
 
+    def _memory(self, batching: Batching) -> Memory | None:
+        """What the last mini-batches left, if it belongs to the coefficients that the estimator has now."""
+        fitted = self.estimator
+        memory = getattr(fitted, "_memory", None)
+        if memory is None or not self._fits() or memory.theta.size != self.objective.theta_size:
+            return None
+        pairs = zip(self.objective.unpack(memory.answer(batching)), (fitted.coef_, fitted.intercept_), strict=True)
+        return memory if all(np.array_equal(own.astype(now.dtype), now) for own, now in pairs) else None
+
     def _validation(self, data: validation.FitInput) -> Validation:
         """Early stopping by the loss of validation rows without penalty, or by a scorer."""
         estimator = self.estimator
@@ -153,7 +161,7 @@ class Training:
 
         def minus_score(theta: NDArray[Any]) -> float:
             vars(model).update(self.attributes(theta))
-            return -float(scorer(model, data.X, y, **options))
+            return -validation.check_score(scorer(model, data.X, y, **options))
 
         return Validation(minus_score, patience, estimator.tol)
 

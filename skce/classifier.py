@@ -238,7 +238,7 @@ class CrossEntropyClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimato
         held_out = validation.check_validation_set(self, X_val, y_val, sample_weight_val, link)
         if self.early_stopping and held_out is None:
             data, held_out = self._split(data)
-        return self._fit(link, data, held_out, resume=self.warm_start)
+        return self._fit(link, data, held_out, alpha=self.alpha, resume=self.warm_start)
 
     @available_if(lambda self: self.solver in self._streaming)
     def partial_fit(
@@ -267,10 +267,11 @@ class CrossEntropyClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimato
             If X, y or a parameter is not as described, or `y` has labels that `classes` has not.
         """
         self._check_parameters()
-        validation.check_stream_weights(self.class_weight)
+        validation.check_stream_parameters(self)
         link = getattr(self, "_link", None)
         data = validation.check_stream(self, X, y, sample_weight, classes, link)
-        return self._fit(link or link_of(self.link, data.targets), data, resume=True, streaming=True)
+        link = link or link_of(self.link, data.targets)
+        return self._fit(link, data, alpha=self.alpha, resume=True, streaming=True)
 
     def decision_function(self, X: ArrayLike) -> NDArray[Any]:
         """Logits: of shape (n_samples,) for two classes, those of the second; else (n_samples, n_classes)."""
@@ -343,12 +344,13 @@ class CrossEntropyClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimato
         data: validation.FitInput,
         held_out: validation.FitInput | None = None,
         *,
+        alpha: float,
         resume: bool,
         streaming: bool = False,
     ) -> Self:
-        """What `fit` and `partial_fit` share."""
+        """What `fit` and `partial_fit` share, and the last fit of a search."""
         with single_blas_thread:
-            training = Training(self, link, data, self.alpha)
+            training = Training(self, link, data, alpha)
             theta = training.start(resume=resume, streaming=streaming)
             bridge = None if streaming else self._bridge(training, theta)
             callback, watched = training.watched(held_out, bridge)
@@ -380,13 +382,15 @@ class CrossEntropyClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimato
         self._memory = result.memory
         if watched is not None:
             self.validation_loss_curve_ = np.array(watched.curve)
-        if not streaming:
-            self._warn_of(result, training.objective.alpha)
+        if not streaming or not np.isfinite(result.value):
+            self._warn_of(result, training.objective.alpha, stacklevel=5 if streaming else 6)
         return self
 
-    def _warn_of(self, result: Result, alpha: float) -> None:
-        """One warning, which names what to change."""
-        if not result.converged:
+    def _warn_of(self, result: Result, alpha: float, stacklevel: int) -> None:
+        """One warning, which names what to change, at the line that called `fit` or `partial_fit`."""
+        if not np.isfinite(result.value):
+            message = f"{self.solver!r} stopped. {result.message}"
+        elif not result.converged:
             message = (
                 f"{self.solver!r} stopped before tol={self.tol:g} was reached. {result.message} "
                 "Increase max_iter, tol or alpha; plain gradient descent also needs scaled features."
@@ -398,7 +402,7 @@ class CrossEntropyClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimato
             )
         else:
             return
-        warnings.warn(message, ConvergenceWarning, stacklevel=6)  # the caller of `fit`, behind its decorator
+        warnings.warn(message, ConvergenceWarning, stacklevel=stacklevel)
 
     def _logits(self, X: ArrayLike) -> NDArray[Any]:
         X = validation.check_predict(self, X)

@@ -7,6 +7,7 @@ from typing import Any, ClassVar, Self
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.base import clone
+from sklearn.callback import with_callbacks
 from sklearn.model_selection import check_cv
 from sklearn.utils import check_random_state
 from sklearn.utils.parallel import Parallel, delayed
@@ -116,6 +117,7 @@ class CrossEntropyClassifierCV(CrossEntropyClassifier):
     warm_start = early_stopping = False
     _streaming: ClassVar[dict] = {}
 
+    @with_callbacks
     def fit(self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None) -> Self:
         """Choose alpha, and fit the coefficients to all rows.
 
@@ -144,17 +146,13 @@ class CrossEntropyClassifierCV(CrossEntropyClassifier):
         scorer = validation.check_scorer(self, default if self.scoring is None else self.scoring)
         base = self._base()
         y = data.targets.values
-        folds = list(check_cv(self.cv, y, classifier=True).split(data.X, y))
+        folds = list(check_cv(self.cv, y, classifier=y.ndim == 1).split(data.X, y))
         scores = Parallel(n_jobs=self.n_jobs)(
             delayed(_path_scores)(base, data, alphas, scorer, *fold) for fold in folds
         )
         self.alphas_, self.scores_ = alphas, np.column_stack(scores)
         self.alpha_ = float(alphas[_best(self.scores_.mean(axis=1))])
-        with single_blas_thread:
-            training = Training(self, link_of(self.link, data.targets), data, self.alpha_)
-            theta = training.objective.start()
-            result = training.solve(theta, training.watched()[0])
-        return self._store(training, result)
+        return self._fit(link_of(self.link, data.targets), data, alpha=self.alpha_, resume=False)
 
     def _base(self) -> CrossEntropyClassifier:
         """A classifier of the same parameters, with a seed instead of a random state that would move on."""

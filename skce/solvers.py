@@ -7,7 +7,6 @@ A solver knows vectors and the questions it may ask of an objective, `value_and_
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -37,6 +36,8 @@ CONVERGED = "The estimated distance to the minimum is below tol."
 STOPPED = "Stopped by a callback."
 
 STALLED = "The loss of an epoch no longer falls."
+
+DIVERGED = "The loss is not finite any more: set a lower learning_rate_init."
 
 SGD_RATE, ADAM_RATE = 2.0, 0.02
 """First rates, where the features have unit variance and the curvature is 1: the best of factors of 4 on the tables."""
@@ -210,8 +211,7 @@ def sgd(
     I. Sutskever, J. Martens, G. Dahl, G. Hinton, "On the importance of initialization and momentum in deep learning",
     2013.
     """
-    new = partial(Momentum, momentum, nesterovs_momentum, np.zeros_like(theta))
-    memory = Memory.of(memory, theta, objective, new)
+    memory = Memory.of(memory, theta, objective, Momentum(momentum, nesterovs_momentum))
     memory.rate = SGD_RATE * (1 - momentum) / objective.steepness(memory.scaling, batching.batch_size)
     return _descend(objective, memory, batching, tol=tol, max_iter=max_iter, callback=callback)
 
@@ -234,8 +234,7 @@ def adam(
     ----------
     D. P. Kingma, J. Ba, "Adam: A Method for Stochastic Optimization", 2015, arXiv:1412.6980.
     """
-    new = partial(Adaptive, beta_1, beta_2, np.zeros_like(theta), np.zeros_like(theta))
-    memory = Memory.of(memory, theta, objective, new)
+    memory = Memory.of(memory, theta, objective, Adaptive(beta_1, beta_2))
     return _descend(objective, memory, batching, tol=tol, max_iter=max_iter, callback=callback)
 
 
@@ -277,7 +276,11 @@ class Momentum:
 
     momentum: float
     nesterov: bool
-    last: np.ndarray
+    last: Any = 0.0
+
+    def resumed(self, before: "Momentum") -> "Momentum":
+        """One that goes on from the steps of another."""
+        return replace(self, last=before.last)
 
     def __call__(self, gradient: np.ndarray, rate: float) -> np.ndarray:
         self.last *= self.momentum
@@ -291,9 +294,13 @@ class Adaptive:
 
     beta_1: float
     beta_2: float
-    first: np.ndarray
-    second: np.ndarray
+    first: Any = 0.0
+    second: Any = 0.0
     n_steps: int = 0
+
+    def resumed(self, before: "Adaptive") -> "Adaptive":
+        """One that goes on from the steps of another."""
+        return replace(self, first=before.first, second=before.second, n_steps=before.n_steps)
 
     def __call__(self, gradient: np.ndarray, rate: float) -> np.ndarray:
         self.n_steps += 1
@@ -306,7 +313,10 @@ class Adaptive:
 
 @dataclass
 class Average:
-    """Mean of the last third to half of a sequence whose length nobody knows: of two windows, each twice the last."""
+    """Mean of the later half, to three quarters, of a sequence whose length nobody knows.
+
+    Of two windows, each twice as long as the one before.
+    """
 
     window: int = 1
     n_before: int = 0
@@ -331,7 +341,7 @@ class Average:
 class Memory:
     """What a solver of mini-batches must know to go on."""
 
-    stepper: Callable[[np.ndarray, float], np.ndarray]
+    stepper: Any
     theta: np.ndarray
     scaling: Any
     rate: float = ADAM_RATE
@@ -342,17 +352,26 @@ class Memory:
     cuts: int = 0
 
     @classmethod
-    def of(
-        cls, memory: "Memory | None", theta: np.ndarray, objective: Any, new_stepper: Callable[[], Callable]
-    ) -> "Memory":
-        """A new memory; or one that goes on, and has learnt how the rows that come are scaled."""
-        if memory is None:
-            return cls(new_stepper(), theta, objective.scaling())
-        return replace(memory, scaling=memory.scaling.merged(objective.scaling()))
+    def of(cls, memory: "Memory | None", theta: np.ndarray, objective: Any, stepper: Any) -> "Memory":
+        """A new memory; or one that goes on with steps of the same kind, and has learnt how the rows are scaled."""
+        if memory is None or type(memory.stepper) is not type(stepper):
+            return cls(stepper, theta, objective.scaling())
+        scaling = memory.scaling.merged(objective.scaling())
+        return replace(memory, stepper=stepper.resumed(memory.stepper), scaling=scaling)
 
     def answer(self, batching: Batching) -> np.ndarray:
         """The best theta that is known."""
-        return self.average.mean() if batching.average else self.theta
+        return self.average.mean() if batching.average and self.average.n_now else self.theta
+
+    def rest(self, batching: Batching) -> None:
+        """Begin another sequence of steps, at the answer of the last one."""
+        self.theta, self.average, self.stalled = self.answer(batching), Average(), 0
+        self.average.add(self.theta)
+
+    def finish(self, batching: Batching) -> None:
+        """End the schedule: who goes on, with these rows or others, has all of it ahead."""
+        self.rest(batching)
+        self.best, self.cuts = np.inf, 0
 
 
 def _descend(
@@ -363,11 +382,17 @@ def _descend(
     curve: list[float] = []
     message, converged = f"Reached max_iter={max_iter} epochs.", False
     while len(curve) < max_iter and not converged:
-        curve.append(_epoch(objective, memory, batching, rng))
+        before = memory.answer(batching)
+        with np.errstate(all="ignore"):
+            value = _epoch(objective, memory, batching, rng)
+        if not (np.isfinite(value) and np.isfinite(memory.theta).all()):
+            return Result(before, value, len(curve), False, DIVERGED, curve)
+        curve.append(value)
         if _tell(callback, len(curve), memory.answer(batching), curve[-1]):
             message, converged = STOPPED, True
         elif _ends(memory, batching, curve[-1], tol):
             message, converged = STALLED, True
+            memory.finish(batching)
     return Result(memory.answer(batching), curve[-1], len(curve), converged, message, curve, memory)
 
 
@@ -403,9 +428,8 @@ def _ends(memory: Memory, batching: Batching, value: float, tol: float) -> bool:
         return False
     if batching.learning_rate != "adaptive" or memory.cuts == CUTS:
         return True
-    memory.theta, memory.average = memory.answer(batching), Average()
+    memory.rest(batching)
     memory.cuts += 1
-    memory.stalled = 0
     return False
 
 

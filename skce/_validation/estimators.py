@@ -1,6 +1,6 @@
 """What an estimator takes, and all that is private in scikit-learn."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from functools import cache
 from inspect import signature
 from typing import Any, NamedTuple
@@ -59,8 +59,18 @@ class FitInput(NamedTuple):
         return self.take(rows)._replace(targets=self.targets.fold(rows))
 
 
-def check_fit(estimator: Any, X: Any, y: Any, sample_weight: Any, *, known: Any = None, reset: bool = True) -> FitInput:
-    """What a classifier is fitted to; `known` has the classes of rows before these, and whether they are exclusive."""
+def check_fit(estimator: Any, X: Any, y: Any, sample_weight: Any) -> FitInput:
+    """What a classifier is fitted to: all the rows there are."""
+    data = check_rows(estimator, X, y, sample_weight)
+    if not data.targets.exclusive:
+        check_known_labels(data)
+    return data
+
+
+def check_rows(
+    estimator: Any, X: Any, y: Any, sample_weight: Any, *, known: Any = None, reset: bool = True
+) -> FitInput:
+    """Some rows; `known` has the classes of rows before these, and whether they are exclusive."""
     if _is_column_of_objects(y):  # scikit-learn compares labels before it looks at their kinds
         sorted_classes(check_labels(y, "y"), "y")
     formats = {"accept_sparse": "csr", "dtype": (np.float64, np.float32), "reset": reset}
@@ -146,10 +156,13 @@ def check_answer_values(values: np.ndarray) -> None:
         raise ValueError(f"y must be in [0, 1], or nan where unknown: row {row} has {values[bad][0]:g}.")
 
 
-def check_known_labels(known: np.ndarray, classes: np.ndarray) -> None:
-    """A known answer for each label."""
-    if not known.all():
-        raise ValueError(f"y has no known answer for the labels {listed(classes[known == 0].tolist())}: drop them.")
+def check_known_labels(data: FitInput) -> None:
+    """A known answer for each label, in a row that has a weight."""
+    rows = slice(None) if data.weights is None else data.weights > 0
+    unknown = np.isnan(data.targets.values[rows]).all(axis=0)
+    if unknown.any():
+        names = listed(data.targets.classes[unknown].tolist())
+        raise ValueError(f"y has no known answer for the labels {names}: drop them.")
 
 
 def check_same_length(X: Any, y: np.ndarray) -> None:
@@ -165,20 +178,22 @@ def check_stream(estimator: Any, X: Any, y: Any, sample_weight: Any, classes: An
         if known is not None and set(classes.tolist()) != set(known.classes.tolist()):
             raise ValueError(f"classes must be those of the first call, {listed(known.classes.tolist())}.")
     if known is not None:
-        return check_fit(estimator, X, y, sample_weight, known=known, reset=False)
+        return check_rows(estimator, X, y, sample_weight, known=known, reset=False)
     if not has_columns(y):
         if classes is None:
             raise ValueError("The first call of partial_fit needs classes=, all those that will come.")
         check_two_classes(classes)
-        return check_fit(estimator, X, y, sample_weight, known=Targets(np.empty(0), np.sort(classes), True))
-    data = check_fit(estimator, X, y, sample_weight)
+        return check_rows(estimator, X, y, sample_weight, known=Targets(np.empty(0), np.sort(classes), True))
+    data = check_rows(estimator, X, y, sample_weight)
     if classes is None:
         return data
     if len(classes) != len(data.targets.classes):
         raise ValueError(
             f"classes must name the {len(data.targets.classes)} columns of y, got {listed(classes.tolist())}."
         )
-    return data._replace(targets=data.targets._replace(classes=classes))
+    values, names = data.targets.values, column_names(y)
+    values = values if names is None else values[:, match_columns(names, classes, "y")]
+    return data._replace(targets=Targets(values, classes, data.targets.exclusive))
 
 
 def split(targets: Targets, fraction: float, random_state: Any) -> tuple[np.ndarray, np.ndarray]:
@@ -201,10 +216,12 @@ def split(targets: Targets, fraction: float, random_state: Any) -> tuple[np.ndar
 def check_validation_set(estimator: Any, X: Any, y: Any, sample_weight: Any, known: Any) -> FitInput | None:
     """Rows that the caller keeps for validation."""
     if X is None and y is None:
+        if sample_weight is not None:
+            raise ValueError("sample_weight_val goes with X_val and y_val, which are None.")
         return None
     if X is None or y is None:
         raise ValueError("X_val and y_val go together: one of them is None.")
-    return check_fit(estimator, X, y, sample_weight, known=known, reset=False)
+    return check_rows(estimator, X, y, sample_weight, known=known, reset=False)
 
 
 NUMBERS: dict[str, tuple] = {
@@ -249,13 +266,15 @@ def check_parameters(estimator: Any, solvers: Iterable[str]) -> None:
     check_random_state(own["random_state"])
 
 
-def check_stream_weights(class_weight: Any) -> None:
-    """Class weights that need not see all rows."""
-    if isinstance(class_weight, str):
+def check_stream_parameters(estimator: Any) -> None:
+    """Parameters that need not see all rows."""
+    if isinstance(estimator.class_weight, str):
         raise ValueError(
             "class_weight='balanced' is unknown in partial_fit, which does not see all rows: pass a dict, or "
             "sample_weight."
         )
+    if estimator.early_stopping:
+        raise ValueError("early_stopping=True is for fit: who calls partial_fit decides when to stop.")
 
 
 def check_learning_rate(learning_rate: Any, learning_rate_init: Any) -> tuple[str, float | None]:
@@ -296,6 +315,15 @@ def check_alphas(alphas: Any) -> np.ndarray:
 def check_scorer(estimator: Any, scoring: Any) -> Callable:
     """A scorer from its name in scikit-learn, or itself."""
     return check_scoring(estimator, scoring=scoring)
+
+
+def check_score(score: Any) -> float:
+    """The one number that a scorer must give to stop by."""
+    if isinstance(score, Mapping):
+        raise ValueError(f"scoring must give one number, got {listed(list(score))}.")
+    if np.isnan(score):
+        raise ValueError("scoring gave nan for the validation rows: fits cannot be compared by it.")
+    return float(score)
 
 
 def accepts_weights(scorer: Any) -> bool:
