@@ -19,6 +19,9 @@ REFRESH = frozenset({5, 10, 20, 40, 80, 160, 320, 640, 1280, 2560, 5120})
 MEMORY, MEMORY_NUMBERS = 20, 8_000_000
 """Pairs that L-BFGS keeps; fewer where they hold more numbers: reading them costs more than the steps they save."""
 
+FAR_OFF = 30
+"""A step that is longer than the model's by this factor, or shorter, is taken where the model does not hold."""
+
 WINDOW = 5
 """Steps whose gain is compared with that of as many before."""
 
@@ -111,8 +114,8 @@ def lbfgs(objective: Any, theta: np.ndarray, *, tol: float, max_iter: int, callb
     while True:
         direction = -_inverse_times(gradient, model, pairs)
         distance = _distance(-(gradient @ direction) / 2, model, curve)
-        if distance <= tol and not (fresh or model.exact):  # an old model may not have seen the curvature vanish
-            model, fresh = objective.curvature(theta), True
+        if distance <= tol and not model.exact:  # an old model, or a pair, may not have seen the curvature vanish
+            model, fresh = model if fresh else objective.curvature(theta), True
             distance = max(distance, gradient @ model.solve(gradient) / 2)
         if distance <= tol:
             _tell(callback, n_iter, theta, value, distance)
@@ -139,7 +142,10 @@ def lbfgs(objective: Any, theta: np.ndarray, *, tol: float, max_iter: int, callb
         curve.append(value)
         if not model.exact:
             _remember(pairs, s, y)
-            if n_iter in REFRESH:
+            if not 1 / FAR_OFF**2 < (s @ s) / (direction @ direction) < FAR_OFF**2:
+                pairs.clear()
+                model, fresh = objective.curvature(theta), True
+            elif n_iter in REFRESH:
                 model, fresh = objective.curvature(theta), True
 
 
@@ -486,9 +492,9 @@ def _line_search(
 ) -> tuple[np.ndarray, float, np.ndarray] | None:
     """A point lower than theta that satisfies the weak Wolfe conditions, or nearly; None if there is no lower one.
 
-    Brackets a step length, from the full step: too long ones are shortened to where the parabola through them turns,
-    but to a half at least and a thousandth at most; too short ones are lengthened to where the slope would vanish, at
-    least twofold and at most tenfold.
+    Brackets a step length, from the full step: too long ones are shortened to between the half and where the parabola
+    through them turns; too short ones are lengthened to where the slope would vanish, at least twofold and at most
+    tenfold. Middles are of orders of magnitude, where a loss that is nearly flat meets one that is steep.
     """
     slope = gradient @ direction
     low, high, t = 0.0, np.inf, 1.0
@@ -503,15 +509,20 @@ def _line_search(
                 return best
             bend = new_gradient @ direction - slope
             zero = -slope * t / bend if bend > 0 else np.inf
-            low, t = t, (t + high) / 2 if high < np.inf else min(max(zero, 2 * t), 10 * t)
+            low, t = t, _between(t, high) if high < np.inf else min(max(zero, 2 * t), 10 * t)
         else:
             high = t
             bend = rise - slope * t
             turn = -slope * t * t / (2 * bend) if 0 < bend < np.inf else 0.0
-            t = low + min(max(turn - low, 1e-3 * (t - low)), (t - low) / 2)
+            t = low + _between(min(max(turn - low, 1e-3 * (t - low)), (t - low) / 2), (t - low) / 2)
         if (t - low) * abs(slope) <= np.finfo(float).eps * abs(value):  # what is left to gain is lost in rounding
             break
     return best
+
+
+def _between(low: float, high: float) -> float:
+    """The middle of two step lengths; of their orders of magnitude where they are far apart."""
+    return np.sqrt(low * high) if high > 4 * low else (low + high) / 2
 
 
 def _at_the_end_of_precision(theta: np.ndarray, value: float, n_iter: int, distance: float, curve: list) -> Result:
