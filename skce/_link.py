@@ -202,6 +202,7 @@ class Labels(Link):
     def weigh(self, class_weights: Any, targets: Targets, row_weight: NDArray[Any] | None) -> Weighted:
         known = targets.known(row_weight)
         total = float(len(targets.values)) if row_weight is None else float(row_weight.sum())
+        validation.check_positive_mass(total)
         no_idea = np.full_like(known, 0.5)
         frequencies = np.divide(targets.totals(row_weight), known, out=no_idea, where=known > 0)
         return Weighted(class_weights, row_weight, total, frequencies)

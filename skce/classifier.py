@@ -94,7 +94,7 @@ class CrossEntropyClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimato
     shuffle : bool, default=True
         Whether each epoch takes the rows in another order.
     early_stopping : bool, default=False
-        Whether `fit` stops when `n_iter_no_change` steps or epochs have not lowered the loss of the validation rows, and
+        Whether `fit` stops when `n_iter_no_change` steps or epochs have not lowered the loss of validation rows, and
         gives the best coefficients. The rows are `X_val`, or else a part of X that is not fitted.
     validation_fraction : float, default=0.1
         That part, in (0, 1).
