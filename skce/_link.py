@@ -215,6 +215,7 @@ class Labels(Link):
         return np.stack([np.ones(len(self.classes)), weights])
 
     def weigh(self, class_weights: Any, values: Any, row_weight: Any, sums: Sums) -> Weighted:
+        validation.check_positive_mass(sums.mass)
         no_idea = np.full_like(sums.known, 0.5)
         frequencies = np.divide(sums.totals, sums.known, out=no_idea, where=sums.known > 0)
         return Weighted(class_weights, row_weight, sums.mass, sums.mass, frequencies)

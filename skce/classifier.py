@@ -1,6 +1,7 @@
 """The classifier: validate, train, store; and predict. What a training is stands in `_training`."""
 
 import warnings
+from importlib import metadata
 from typing import Any, ClassVar, Self
 
 import numpy as np
@@ -20,6 +21,16 @@ from skce.solvers import SOLVERS, Result
 
 SEPARATED = 10
 """An unpenalised loss of up to this many times tol is one that goes to 0."""
+
+
+def documentation_pages() -> str:
+    """Template of the address of a class's page, from the installed distribution; empty where that names no pages."""
+    try:
+        addresses = metadata.metadata("skce").get_all("Project-URL") or []
+    except metadata.PackageNotFoundError:
+        return ""
+    pages = dict(address.split(", ", 1) for address in addresses).get("Documentation")
+    return f"{pages.rstrip('/')}/generated/skce.{{estimator_name}}.html" if pages else ""
 
 
 class CrossEntropyClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
@@ -78,14 +89,14 @@ class CrossEntropyClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimato
     beta_1, beta_2 : float, default=0.9, 0.999
         Parts of the means of the gradients and of their squares that a step of "adam" keeps.
     average : bool, default=True
-        Whether "sgd" and "adam" give the mean of the later half of their steps.
+        Whether "sgd" and "adam" give the mean of their later steps, half of them or more.
     batch_size : int or "auto", default="auto"
         Rows of a mini-batch; "auto" is up to 128, and more for sparse features of which a row has few.
     shuffle : bool, default=True
         Whether each epoch takes the rows in another order.
     early_stopping : bool, default=False
-        Whether to stop when `n_iter_no_change` steps or epochs have not lowered the loss of the validation rows, and
-        to return the best coefficients. The rows are `X_val`, or else a part of X that is not fitted.
+        Whether `fit` stops when `n_iter_no_change` steps or epochs have not lowered the loss of validation rows, and
+        gives the best coefficients. The rows are `X_val`, or else a part of X that is not fitted.
     validation_fraction : float, default=0.1
         That part, in (0, 1).
     n_iter_no_change : int, default=5
@@ -255,7 +266,7 @@ class CrossEntropyClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimato
         classes : array-like of shape (n_classes,), default=None
             All classes that will come: the first call needs them, unless `y` has a column for each.
         sample_weight : array-like of shape (n_samples,), default=None
-            Weight of each row.
+            Weight of each row, beside the others of this call.
 
         Returns
         -------
@@ -329,6 +340,13 @@ class CrossEntropyClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimato
         tags.input_tags.sparse = True
         tags.classifier_tags.multi_label = self.link != "softmax"
         return tags
+
+    _doc_link_module = "skce"
+
+    @property
+    def _doc_link_template(self) -> str:
+        """Where scikit-learn's HTML representation links to."""
+        return documentation_pages()
 
     def _check_parameters(self) -> None:
         validation.check_parameters(self, SOLVERS)

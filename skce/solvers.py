@@ -42,6 +42,9 @@ STALLED = "The loss of an epoch no longer falls."
 
 DIVERGED = "The loss is not finite any more: set a lower learning_rate_init."
 
+LARGEST = 1e30
+"""Coefficients beyond are on their way to infinity, which is near in single precision."""
+
 SGD_RATE, ADAM_RATE = 2.0, 0.02
 """First rates, where the features have unit variance and the curvature is 1: the best of factors of 4 on the tables."""
 
@@ -186,7 +189,7 @@ def gradient_descent(
             new_value, new_gradient = objective.value_and_gradient(theta + move)
             if new_value < value:
                 break
-            if np.array_equal(theta + move, theta):
+            if np.array_equal(theta + move, theta) or not np.isfinite(gradient).all():
                 return _at_the_end_of_precision(theta, value, n_iter, distance, curve)
             move, rate = np.zeros_like(move), rate / 2
         theta, value, gradient = theta + move, new_value, new_gradient
@@ -218,7 +221,8 @@ def sgd(
     2013.
     """
     memory = Memory.of(memory, theta, objective, Momentum(momentum, nesterovs_momentum))
-    memory.rate = SGD_RATE * (1 - momentum) / objective.steepness(memory.scaling, batching.batch_size)
+    steepness = objective.steepness(memory.scaling, batching.batch_size) or 1.0  # 0: nothing to learn at any rate
+    memory.rate = SGD_RATE * (1 - momentum) / steepness
     return _descend(objective, memory, batching, tol=tol, max_iter=max_iter, callback=callback)
 
 
@@ -261,7 +265,7 @@ class Batching:
         First rate; None lets the solver choose.
     power_t : float
     average : bool
-        Whether the answer is the mean of the later half of the steps: with it a constant rate converges.
+        Whether the answer is the mean of the later steps, half of them or more.
     n_iter_no_change : float
     random_state : int, RandomState or None
     """
@@ -391,7 +395,7 @@ def _descend(
         before = memory.answer(batching)
         with np.errstate(all="ignore"):
             value = _epoch(objective, memory, batching, rng)
-        if not (np.isfinite(value) and np.isfinite(memory.theta).all()):
+        if not (np.isfinite(value) and np.abs(memory.theta).max() < LARGEST):
             return Result(before, value, len(curve), False, DIVERGED, curve)
         curve.append(value)
         if _tell(callback, len(curve), memory.answer(batching), curve[-1]):

@@ -356,6 +356,19 @@ def test_bad_input_is_refused(options, change, message):
     assert not hasattr(model, "coef_")
 
 
+@pytest.mark.parametrize("solver", ["lbfgs", "gradient_descent", "sgd"])
+@pytest.mark.parametrize("several", [True, False])
+def test_split_that_leaves_no_weight(solver, several):
+    """Rows to fit, or to validate by, that all weigh nothing are an error, not nan."""
+    X, y, _ = problem(n=20)
+    train, val = train_test_split(np.arange(20), test_size=10, random_state=0, stratify=None if several else y)
+    for rows in (train, val):
+        weights = np.zeros(20)
+        weights[rows] = 1
+        with pytest.raises(ValueError, match="every row the weight zero"):
+            stopping(solver=solver, validation_fraction=0.5).fit(X, np.eye(3)[y] if several else y, weights)
+
+
 def test_split_that_leaves_nothing():
     """Says which parameter."""
     with pytest.raises(ValueError, match=r"validation_fraction=0\.9 of 3 rows leaves none to fit"):

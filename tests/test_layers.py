@@ -19,10 +19,10 @@ LAYERS = [
     {"_training"},
     {"classifier"},
     {"path"},
-    {"display"},
+    {"display", "onnx"},
 ]
 LAYER = {module: number for number, layer in enumerate(LAYERS) for module in layer}
-OPTIONAL = {"dask", "distributed", "matplotlib", "polars", "torch"}
+OPTIONAL = {"dask", "distributed", "matplotlib", "onnx", "polars", "skl2onnx", "torch"}
 
 
 def module_of(path):

@@ -273,6 +273,16 @@ def test_says_so_when_nothing_goes_down_far_from_the_minimum(solver):
     assert_array_equal(result.theta, 0)
 
 
+def test_gradient_descent_ends_where_there_is_no_gradient():
+    """A gradient of nan leads nowhere, however small the step: the end, not an endless loop."""
+
+    class Lost(Quadratic):
+        def value_and_gradient(self, x):
+            return np.nan, np.full_like(x, np.nan)
+
+    assert not solve("gradient_descent", Lost("exact"), np.zeros(6), max_iter=5).converged
+
+
 def test_gradient_descent_is_what_its_docstring_says():
     """Without momentum and with a rate that is safe, each step is minus the rate times the gradient."""
     objective = Quadratic("exact", condition=10.0)

@@ -261,6 +261,23 @@ def test_steps_that_leave_the_numbers_are_not_kept(solver, rate):
     assert caught[0].filename == __file__
 
 
+def test_steps_that_leave_single_precision_are_not_kept():
+    """A penalty and a rate so large that each step is longer than the last."""
+    X, y, _ = problem(300)
+    options = {"alpha": 1e4, "learning_rate_init": 1e3, "learning_rate": "constant", "max_iter": 3, "batch_size": 1}
+    with pytest.warns(ConvergenceWarning, match="learning_rate_init"):
+        model = batched(fit_intercept=False, **options).fit(X.astype(np.float32), y)
+    assert np.isfinite(model.coef_).all()
+
+
+@both_solvers
+def test_features_that_are_all_zero(solver):
+    """Without intercepts there is nothing to learn, and nothing to divide by."""
+    X, y, _ = problem(100)
+    model = batched(solver, fit_intercept=False).fit(0 * X, y)
+    assert_array_equal(model.coef_, 0)
+
+
 # Coordinates
 
 

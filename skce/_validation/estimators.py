@@ -331,6 +331,15 @@ def accepts_weights(scorer: Any) -> bool:
     return bool(getattr(scorer, "_accept_sample_weight", lambda: False)())
 
 
+def check_onnx_classes(classes: np.ndarray) -> np.ndarray:
+    """Classes that an ONNX graph can answer with: int64 or strings."""
+    if classes.dtype.kind in "US" or all(isinstance(label, str) for label in classes.tolist()):
+        return classes.astype(str)
+    if classes.dtype.kind in "biuf" and np.array_equal(classes, classes.astype(np.int64)):
+        return classes.astype(np.int64)
+    raise ValueError(f"ONNX has integers and strings for classes, got {listed(classes.tolist())}.")
+
+
 def _is_column_of_objects(y: Any) -> bool:
     if isinstance(y, (list, tuple)):
         return not any(ndim(label) for label in y) and np.asarray(y).dtype == object
