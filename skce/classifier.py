@@ -1,6 +1,7 @@
 """The classifier: validate, train, store; and predict. What a training is stands in `_training`."""
 
 import warnings
+from functools import partial
 from typing import Any, ClassVar, Self
 
 import numpy as np
@@ -11,10 +12,11 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils.metaestimators import available_if
 
 from skce import _kernels as kernels
+from skce import _lazy
 from skce import _validation as validation
 from skce._link import Link, link_of
 from skce._monitor import Bridge, Validation
-from skce._rows import single_blas_thread
+from skce._rows import by_rows, single_blas_thread
 from skce._training import STREAMING, Training
 from skce.solvers import SOLVERS, Result
 
@@ -232,7 +234,7 @@ class CrossEntropyClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimato
             If X, y or a parameter is not as described.
         """
         self._check_parameters()
-        data = validation.check_fit(self, X, y, sample_weight)
+        data = _lazy.fit_input(self, X, y, sample_weight)
         link = link_of(self.link, data.targets)
         held_out = validation.check_validation_set(self, X_val, y_val, sample_weight_val, link)
         if self.early_stopping and held_out is None:
@@ -274,7 +276,7 @@ class CrossEntropyClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimato
     def decision_function(self, X: ArrayLike) -> NDArray[Any]:
         """Logits: of shape (n_samples,) for two classes, those of the second; else (n_samples, n_classes)."""
         logits = self._logits(X)
-        return self._link.decision(logits)
+        return by_rows(self._link.decision, logits)
 
     def predict(self, X: ArrayLike) -> NDArray[Any]:
         """The most probable class of each row, (n_samples,); or which of several labels it has, (n_samples, n_labels).
@@ -282,17 +284,17 @@ class CrossEntropyClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimato
         A row has the labels whose probability is more than one half.
         """
         logits = self._logits(X)
-        return self._link.labels(self._link.codes(logits))
+        return by_rows(self._link.predictions, logits)
 
     def predict_proba(self, X: ArrayLike) -> NDArray[Any]:
         """Probability of each class or label, (n_samples, n_classes), in the order of `classes_`."""
         logits = self._logits(X)
-        return self._link.proba(logits)
+        return by_rows(self._link.proba, logits)
 
     def predict_log_proba(self, X: ArrayLike) -> NDArray[Any]:
         """Logarithm of each probability, from the logits: exact where the probability rounds to 0 or 1."""
         logits = self._logits(X)
-        return self._link.log_proba(logits)
+        return by_rows(self._link.log_proba, logits)
 
     def score(self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None) -> float:
         """Accuracy: the weighted mean of how right the predictions are, in [0, 1]. Greater is better.
@@ -313,6 +315,8 @@ class CrossEntropyClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimato
         -------
         float
         """
+        if validation.is_dask(X):
+            return _lazy.accuracy(self._link, self._logits(X), y, sample_weight)
         if not validation.has_columns(y):
             return super().score(X, y, sample_weight)
         logits = self._logits(X)
@@ -400,5 +404,5 @@ class CrossEntropyClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimato
         warnings.warn(message, ConvergenceWarning, stacklevel=6)  # the caller of `fit`, behind its decorator
 
     def _logits(self, X: ArrayLike) -> NDArray[Any]:
-        X = validation.check_predict(self, X)
-        return kernels.linear(X, self.coef_, self.intercept_)
+        X = _lazy.predict_input(self, X)
+        return by_rows(partial(kernels.linear, coef=self.coef_, intercept=self.intercept_), X)
