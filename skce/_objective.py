@@ -12,12 +12,11 @@ from typing import Any
 
 import numpy as np
 from scipy import sparse
-from sklearn.utils import check_random_state
 
 from skce import _kernels as kernels
 from skce import _validation as validation
 from skce._curvature import STEEPEST, Hessian, Model
-from skce._rows import SHARDS, DaskRows, Rows, blas_threads
+from skce._rows import SHARDS, DaskRows, Rows, blas_threads, choose
 from skce._scaling import Scaling
 from skce.losses import Loss
 
@@ -189,7 +188,7 @@ class Objective:
 
     def steepness(self, scaling: Scaling, batch_size: int) -> float:
         """The curvature of mini-batches of the loss, in scaled coordinates, at most."""
-        chosen = np.sort(check_random_state(self.random_state).permutation(self.rows.n_rows)[:STEEPNESS_ROWS])
+        chosen = choose(self.rows.n_rows, STEEPNESS_ROWS, self.random_state)
         X = next(iter(self.rows.part(chosen, len(chosen))))[0]
         bend = 2 * STEEPEST if self.loss.shift_invariant else STEEPEST
         return bend * scaling.steepness(X, batch_size)

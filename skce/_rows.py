@@ -16,6 +16,8 @@ from uuid import uuid4
 import numpy as np
 import threadpoolctl
 from scipy import sparse
+from sklearn.utils import check_random_state
+from sklearn.utils.random import sample_without_replacement
 
 from skce import _validation as validation
 
@@ -272,6 +274,11 @@ def by_rows(function: Callable[[Any], np.ndarray], array: Any) -> Any:
         return function(array)
     like = function(np.zeros((1, *array.shape[1:]), array.dtype))[:0]
     return DaskRows(array, names=["X"]).map(function, like)
+
+
+def choose(n: int, size: int, random_state: Any) -> np.ndarray:
+    """`size` of n rows, sorted. No permutation of all rows is made: that of 1e9 would take 8 GB."""
+    return np.sort(sample_without_replacement(n, min(size, n), random_state=check_random_state(random_state)))
 
 
 def lazily(function: Callable[..., Any], *arguments: Any, out: np.ndarray | None = None) -> Any:
