@@ -30,6 +30,8 @@ class Survey(NamedTuple):
     """Of targets of several columns: whether some are nan."""
     fractions: bool = False
     """Of such targets: whether some are neither that nor 0 or 1."""
+    plain: tuple[bool, bool] = (True, True)
+    """Whether features and labels, which then may be codes, are in the form that they will have."""
 
 
 def fit_input(estimator: Any, X: Any, y: Any, sample_weight: Any) -> validation.FitInput:
@@ -42,10 +44,13 @@ def fit_input(estimator: Any, X: Any, y: Any, sample_weight: Any) -> validation.
     survey = rows.fold(_survey, partial(reduce, _both), like).compute()
     validation.check_fitted_mass(sum(survey.lengths), survey.mass)
     targets = _targets_of(survey, y, estimator.link)
+    codes_as_they_are = survey.plain[1] and np.array_equal(targets.classes, np.arange(len(targets.classes)))
     rows = rows.counted(survey.lengths)
     return validation.FitInput(
-        rows.only(0).each(_features, like, like),
-        targets._replace(values=rows.only(1).each(_target_values, targets.values, targets)),
+        rows.column(0) if survey.plain[0] else rows.only(0).each(_features, like, like),
+        targets._replace(
+            values=rows.column(1) if codes_as_they_are else rows.only(1).each(_target_values, targets.values, targets)
+        ),
         None if sample_weight is None else rows.only(2).each(_weights, np.empty(0)),
     )
 
@@ -83,12 +88,19 @@ def _survey(like: Any, X: Any, y: Any, weights: Any) -> Survey:
     if n == 0:
         return Survey([0], 0.0)
     validation.check_finite_features(validation.check_features(X, like))
+    plain = _is_plain(X, like)
     weights = validation.check_sample_weight(weights, n, whole=False)
     mass = float(n if weights is None else weights.sum())
     if validation.has_columns(y):
         unknown, fractions = validation.values_in(validation.target_table(y)[0])
-        return Survey([n], mass, unknown=unknown, fractions=fractions)
-    return Survey([n], mass, validation.sorted_classes(validation.check_labels(y, "y"), "y")[0])
+        return Survey([n], mass, None, unknown, fractions, (plain, False))
+    classes = validation.sorted_classes(validation.check_labels(y, "y"), "y")[0]
+    return Survey([n], mass, classes, plain=(plain, _is_plain(y, np.empty(0, np.intp))))
+
+
+def _is_plain(array: Any, like: Any) -> bool:
+    """Whether an array has the kind and type of an empty one."""
+    return type(array) is type(like) and array.dtype == like.dtype and array.ndim == like.ndim
 
 
 def _both(one: Survey, other: Survey) -> Survey:
@@ -101,6 +113,7 @@ def _both(one: Survey, other: Survey) -> Survey:
         classes,
         one.unknown or other.unknown,
         one.fractions or other.fractions,
+        (one.plain[0] and other.plain[0], one.plain[1] and other.plain[1]),
     )
 
 

@@ -236,6 +236,15 @@ class DaskRows:
         other._known = lengths
         return other
 
+    def column(self, place: int) -> Any:
+        """One of the dask arrays as it is, with the lengths of its chunks; one in memory becomes lazy."""
+        array = self.arrays[place]
+        if not (hasattr(array, "chunks") and self._known):
+            return self.only(place).each(_as_it_is, np.asarray(array)[:0])
+        array = array.copy()
+        array._chunks = (tuple(self._known), *array.chunks[1:])
+        return array
+
     def only(self, *places: int) -> "DaskRows":
         """The arrays at these places, with as many rows; a partition is a block."""
         other = copy(self)
@@ -358,6 +367,10 @@ def _apply(function: Callable[..., Any], names: tuple[str, ...], number: int, sh
 
 def _to_words(array: Any) -> Any:
     return np.require(array, requirements="A") if isinstance(array, np.ndarray) else array
+
+
+def _as_it_is(_: None, array: Any) -> Any:
+    return array
 
 
 def _partition_sum(cut: Callable[..., Rows], function: Callable[..., tuple], *arrays: Any) -> list | None:
