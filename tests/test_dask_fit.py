@@ -14,11 +14,21 @@ import pandas as pd
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy import sparse
+from sklearn.callback import ProgressBar
 from sklearn.exceptions import ConvergenceWarning, EfficiencyWarning, NotFittedError
 from sklearn.linear_model import LogisticRegression
 
-from skce import CrossEntropyClassifier, CrossEntropyClassifierCV, cross_entropy_loss
+from skce import (
+    CrossEntropyClassifier,
+    CrossEntropyClassifierCV,
+    SigmoidCrossEntropy,
+    cross_entropy_loss,
+    neg_cross_entropy,
+    neg_multilabel_cross_entropy,
+)
 from skce import _validation as validation
+from skce._curvature import Hessian
+from skce._rows import DaskRows
 
 dask = pytest.importorskip("dask", reason="dask is not installed")
 da = pytest.importorskip("dask.array", reason="dask.array is not installed")
@@ -264,6 +274,58 @@ def test_early_stopping():
         model.fit(lazy(X), lazy(codes), X_val=lazy(X), y_val=lazy(codes))
 
 
+def test_wide_sparse_features():
+    """Of more features than a client could gather rows for, all rows are summed where they are."""
+    rng = np.random.default_rng(0)
+    table = sparse.random_array((1200, 700), density=0.01, rng=rng, format="csr")
+    codes = np.asarray(table @ rng.normal(size=700) > 0).astype(int)
+    expected = CrossEntropyClassifier(tol=1e-8).fit(table, codes)
+    model = CrossEntropyClassifier(tol=1e-8)
+    lazy_X = lazy(table.toarray(), sparse.csr_array)
+    assert_same_fit(model.fit(lazy_X, lazy(codes)), expected)
+    gathered = DaskRows(lazy_X, lazy(codes), None, names=("X", "y", "sample_weight"))
+    gathered.in_memory = None
+    Hessian(SigmoidCrossEntropy(), gathered, shape=(1, 701), **HESSIAN)
+
+
+HESSIAN = {"total": 1200.0, "weight": 1200.0, "alpha": 0.1, "fit_intercept": True, "random_state": 0}
+
+
+def test_wide_dense_features(monkeypatch):
+    """A smaller sample than in memory, of twice as many rows as features at least, leads to the same minimum."""
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(12_000, 50))
+    codes = (X[:, :3].sum(axis=1) + rng.logistic(size=len(X)) > 0).astype(int) + (X[:, 4] > 1)
+    lazy_X, lazy_y = da.from_array(X, chunks=(3000, -1)), da.from_array(codes, chunks=3000)
+    expected = fitted(X, codes)
+    monkeypatch.setattr("skce._curvature.LARGEST_SAMPLE", 10_000)
+    monkeypatch.setattr("skce._curvature.cheapest", lambda *arguments: (False, True))
+    rows = DaskRows(lazy_X, lazy_y, None, names=("X", "y", "sample_weight"))
+    assert Hessian(SigmoidCrossEntropy(), rows, shape=(3, 51), **HESSIAN).sample.n_rows == 200
+    assert_allclose(fitted(lazy_X, lazy_y).coef_, expected.coef_, atol=1e-4)
+
+
+@pytest.mark.parametrize("targets", ["strings", "soft", "labels"])
+def test_callbacks_and_scorers(targets):
+    """scikit-learn's callbacks get the lazy arrays, labels as labels; our scorers score them."""
+    seen = []
+
+    class Watch(ProgressBar):
+        def on_fit_task_end(self, estimator, context, *, X=None, y=None, **arguments):
+            seen.append((X, y))
+
+    X, codes, weights = problem()
+    y = TARGETS[targets](codes, 4, np.random.default_rng(1))
+    model = CrossEntropyClassifier(max_iter=100)
+    model.set_callbacks(Watch()).fit(lazy(X), lazy(y), lazy(weights))
+    lazy_X, lazy_y = next(pair for pair in seen if pair[0] is not None)
+    assert_array_equal(lazy_X.compute(), X)
+    assert_array_equal(lazy_y.compute(), y)
+    scorer = neg_multilabel_cross_entropy if targets == "labels" else neg_cross_entropy
+    expected = scorer(model, X, y, sample_weight=weights)
+    assert scorer(model, lazy(X), lazy(y), sample_weight=lazy(weights)) == pytest.approx(expected, rel=1e-12)
+
+
 def test_warm_start():
     """A lazy fit goes on from one in memory."""
     X, codes, weights = problem()
@@ -433,8 +495,9 @@ def test_reading_again_is_fine(source, tmp_path):
         y = dd.from_pandas(pd.Series(codes), npartitions=lazy_X.npartitions)
     model = CrossEntropyClassifier(max_iter=50).fit(lazy_X, y)
     for work in WORK.values():
-        with pytest.warns(EfficiencyWarning, match=r"X = X\.persist\(\)"):
+        with pytest.warns(EfficiencyWarning, match=r"X = X\.persist\(\)") as warned:
             model.fit(work(lazy_X), y)
+        assert warned[0].filename == __file__
         model.fit(work(lazy_X).persist(), y)
 
 

@@ -42,12 +42,14 @@ def competitors():
     return {"skce": ours} | {f"dask-ml, {name}": partial(dask_ml, name) for name in peers}
 
 
-def problem(n, d, scaled):
-    """Rows of two classes, of features of one scale, or of scales and means that differ."""
+def problem(n, d, correlated):
+    """Rows of two classes, of features that know nothing of each other, or of different scales and much in common."""
     rng = np.random.default_rng(0)
     X = rng.normal(size=(n, d))
     y = (X @ rng.normal(size=d) / np.sqrt(d) + rng.logistic(size=n) > 0).astype(np.int64)
-    return (X if scaled else X * 10.0 ** rng.uniform(-2, 2, d) + 10 * rng.normal(size=d)), y
+    if correlated:
+        X = X * np.logspace(0, -2, d) @ np.linalg.qr(rng.normal(size=(d, d)))[0] * 10.0 ** rng.uniform(-2, 2, d)
+    return X, y
 
 
 def lazily(X, y, n_chunks):
@@ -104,8 +106,8 @@ def on_a_cluster(fit, X, y, n_chunks, n_workers, repeats):
 def compare(n, d, n_chunks, repeats):
     """Passes, time and accuracy beside dask-ml."""
     rows = []
-    for name, scaled in (("one scale", True), ("many scales", False)):
-        X, y = problem(n, d, scaled)
+    for name, correlated in (("independent", False), ("correlated", True)):
+        X, y = problem(n, d, correlated)
         found = {}
         for competitor, fit in competitors().items():
             n_passes, parameters = passes(fit, X, y, n_chunks)
@@ -123,7 +125,7 @@ def overhead(n, d, n_chunks, repeats):
     """Against the fit in memory, in one thread; with threads, with one worker and with two. The pass of a worker."""
     import dask
 
-    X, y = problem(n, d, scaled=False)
+    X, y = problem(n, d, correlated=True)
     lazy_X, lazy_y = lazily(X, y, n_chunks)
     with dask.config.set(scheduler="threads", num_workers=2):
         times = interleave({"memory": lambda: ours(X, y), "2 threads": lambda: ours(lazy_X, lazy_y)}, repeats)
@@ -135,20 +137,20 @@ def overhead(n, d, n_chunks, repeats):
 
 def per_partition(n_passes):
     """Seconds that a pass takes for each partition, whatever is in it."""
-    X, y = problem(4000, 5, scaled=True)
+    X, y = problem(4000, 5, correlated=False)
     return on_a_cluster(ours, X, y, 400, 2, 1) / n_passes / 400
 
 
 def estimate(n, d, n_chunks, time):
     """A fit that nobody here can run: its messages, what they and the passes cost."""
-    X, y = problem(n, d, scaled=False)
+    X, y = problem(n, d, correlated=True)
     n_passes = passes(ours, X, y, n_chunks)[0]
     k = LARGE["features"]
     function = partial(block_sums, SigmoidCrossEntropy(), np.zeros((1, k)), np.zeros(1))
     sums = function(np.zeros((2, k)), np.zeros(2, dtype=np.intp), None)
     speed = X.nbytes * n_passes / time
     work = LARGE["rows"] * k * 8 / LARGE["workers"] / speed
-    tasks = LARGE["partitions"] * per_partition(passes(ours, *problem(4000, 5, scaled=True), 4)[0])
+    tasks = LARGE["partitions"] * per_partition(passes(ours, *problem(4000, 5, correlated=False), 4)[0])
     print_table(
         [f"{LARGE['rows']:.0e} x {k} on {LARGE['workers']} workers, {LARGE['partitions']} partitions", ""],
         [
@@ -167,7 +169,7 @@ def main(quick=False):
     if not (find_spec("dask") and find_spec("distributed")):
         print("dask is not installed.")
         return
-    n, d, n_chunks, repeats = (50_000, 20, 8, 1) if quick else (600_000, 50, 16, 3)
+    n, d, n_chunks, repeats = (50_000, 20, 8, 1) if quick else (400_000, 50, 16, 3)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # dask-ml's deprecated settings, graphs that are counted, ports in use
         compare(n, d, n_chunks, repeats)
