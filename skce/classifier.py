@@ -33,7 +33,7 @@ class CrossEntropyClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimato
     with the library's own losses and analytic gradients: one sigmoid for two classes, a softmax for more, a sigmoid for
     each of several labels. Targets are labels, soft labels (a distribution a row) or several labels a row. The minimum
     is that of ``LogisticRegression(C=1 / (alpha * S))``. Features need no scaling: the solver knows their scales and
-    correlations, and `tol` is the distance to the minimum, in nats.
+    correlations, and `tol` is the distance to the minimum, in nats. Of dask collections predictions are lazy.
 
     Parameters
     ----------
@@ -213,8 +213,9 @@ class CrossEntropyClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimato
 
         Parameters
         ----------
-        X : {array-like, sparse matrix} of shape (n_samples, n_features)
-            Features, dense or sparse, float32 or float64; anything else becomes float64.
+        X : {array-like, sparse matrix, dask array or DataFrame} of shape (n_samples, n_features)
+            Features, dense or sparse, float32 or float64; anything else becomes float64. Rows of a dask collection stay
+            where they are, and `y` and `sample_weight` may be such too.
         y : array-like of shape (n_samples,) or (n_samples, n_classes)
             Labels of two or more classes; or soft labels, rows of probabilities that sum to 1; or several labels a
             row, 1 for those it has, 0 for those it has not, nan for unknown ones. See `link`. The columns of a
@@ -232,6 +233,13 @@ class CrossEntropyClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimato
         ------
         ValueError
             If X, y or a parameter is not as described.
+        TypeError
+            If `y` or weights are dask collections and X is in memory.
+
+        Warns
+        -----
+        sklearn.exceptions.EfficiencyWarning
+            If each pass over the rows of a dask collection would compute a graph of tasks anew.
         """
         self._check_parameters()
         data = _lazy.fit_input(self, X, y, sample_weight)
