@@ -15,10 +15,9 @@ from typing import Any, Protocol
 
 import numpy as np
 from scipy import linalg, sparse
-from sklearn.utils import check_random_state
 
 from skce import _kernels as kernels
-from skce._rows import Rows, is_sparse
+from skce._rows import DaskRows, choose, is_sparse
 from skce.losses import Curvature, Loss
 
 JITTER = 1e-12
@@ -30,6 +29,10 @@ STEEPEST = 0.25
 
 LARGEST_HESSIAN = 1_000_000
 """Numbers of a Hessian that is built in whole: 8 MB."""
+
+
+LARGEST_SAMPLE = 1 << 25
+"""Numbers of the rows that a client gathers from dask, 256 MB, unless twice as many rows as features are more."""
 
 
 class Model(Protocol):
@@ -147,14 +150,15 @@ class Hessian:
         self.floor = np.finfo(X.dtype).eps ** (2 / 3)
         self._moments()
 
-    def _sample(self, random_state: Any) -> Rows:
+    def _sample(self, random_state: Any) -> Any:
         """The rows that a factored model looks at, in small blocks: it makes copies of them in double precision."""
         n, d = self.rows.n_rows, self.rows.arrays[0].shape[1]
         size = sample_size(d)
-        index = None
-        if size < n // 2:
-            index = np.sort(check_random_state(random_state).choice(n, size, replace=False))
-        rows = self.rows.in_memory(index)
+        if isinstance(self.rows, DaskRows):
+            if self.sparse and not self.full:  # sums over all rows are d numbers; a sample of so many features is large
+                return self.rows
+            size = min(size, max(2 * d, LARGEST_SAMPLE // d))
+        rows = self.rows.in_memory(choose(n, size, random_state) if size < n // 2 else None)
         X = rows.arrays[0]
         width = 4 * (X.nnz // X.shape[0] + 1) if self.sparse else 2 * d
         return rows.part(rows.index, max(64, kernels.block_rows(width)))

@@ -16,8 +16,8 @@ from scipy import special
 
 from skce import _kernels as kernels
 from skce import _validation as validation
-from skce._rows import DaskRows, Rows, is_dask
-from skce._targets import Targets
+from skce._rows import DaskRows, Rows
+from skce._targets import Targets, look_up
 from skce.losses import LOSSES, Loss
 
 
@@ -103,8 +103,12 @@ class Link(ABC):
         """Its logarithm, not through the probability."""
 
     def labels(self, codes: NDArray[Any]) -> NDArray[Any]:
-        """What `predict` returns for codes."""
+        """The labels of codes."""
         return self.classes[codes]
+
+    def predictions(self, logits: NDArray[Any]) -> NDArray[Any]:
+        """What `predict` returns."""
+        return self.labels(self.codes(logits))
 
 
 class _Exclusive(Link):
@@ -181,7 +185,7 @@ class OneVsRest(_Exclusive):
         weighted = super().weigh(class_weights, values, row_weight, sums)
         if class_weights is None:
             return weighted
-        own = class_weights[values] if values.ndim == 1 else values @ class_weights
+        own = look_up(class_weights, values) if values.ndim == 1 else values @ class_weights
         row_weight = own if row_weight is None else own * row_weight
         frequencies = target_sums(self.classes, values, row_weight).totals / weighted.total
         return Weighted(None, row_weight, weighted.total, weighted.total, frequencies)
@@ -238,7 +242,7 @@ class Labels(Link):
 
 def target_sums(classes: NDArray[Any], values: Any, weights: Any) -> Sums:
     """Sums over the rows of the values of targets."""
-    if is_dask(values):
+    if validation.is_dask(values):
         rows: Any = DaskRows(values, weights, names=("y", "sample_weight"))
     else:
         width = values.shape[1] if values.ndim == 2 else 1

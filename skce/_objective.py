@@ -12,11 +12,11 @@ from typing import Any
 
 import numpy as np
 from scipy import sparse
-from sklearn.utils import check_random_state
 
 from skce import _kernels as kernels
+from skce import _validation as validation
 from skce._curvature import STEEPEST, Hessian, Model
-from skce._rows import SHARDS, DaskRows, Rows, blas_threads, is_dask
+from skce._rows import SHARDS, DaskRows, Rows, blas_threads, choose
 from skce._scaling import Scaling
 from skce.losses import Loss
 
@@ -161,11 +161,8 @@ class Objective:
 
     def batches(self, size: int, rng: np.random.RandomState | None) -> Iterator[tuple[int, Callable]]:
         """The rows in mini-batches, shuffled unless `rng` is None: the size of each, and its `value_and_gradient`."""
-        n = self.rows.n_rows
-        order = None if rng is None else rng.permutation(n)
-        for start in range(0, n, size):
-            stop = min(start + size, n)
-            yield stop - start, partial(self._of_batch, self.rows.take(start, stop, order))
+        for block in self.rows.batches(size, rng):
+            yield block[0].shape[0], partial(self._of_batch, block)
 
     def _of_batch(self, block: tuple, theta: np.ndarray) -> tuple[float, np.ndarray]:
         """An unbiased estimate of `value_and_gradient`."""
@@ -192,7 +189,7 @@ class Objective:
 
     def steepness(self, scaling: Scaling, batch_size: int) -> float:
         """The curvature of mini-batches of the loss, in scaled coordinates, at most."""
-        chosen = np.sort(check_random_state(self.random_state).permutation(self.rows.n_rows)[:STEEPNESS_ROWS])
+        chosen = choose(self.rows.n_rows, STEEPNESS_ROWS, self.random_state)
         X = next(iter(self.rows.part(chosen, len(chosen))))[0]
         bend = 2 * STEEPEST if self.loss.shift_invariant else STEEPEST
         return bend * scaling.steepness(X, batch_size)
@@ -230,7 +227,7 @@ def rows_of(X: Any, targets: Any, weights: Any, n_outputs: int, n_threads: int |
 
     The partitions of dask arrays are cut in the same way where they are, by one thread: dask has others for the rest.
     """
-    if is_dask(X):
+    if validation.is_dask(X):
         cut = partial(rows_of, n_outputs=n_outputs, n_threads=1)
         return DaskRows(X, targets, weights, names=("X", "y", "sample_weight"), cut=cut)
     n, d = X.shape

@@ -5,16 +5,19 @@ depends on the data alone, so the result has the same bits for any number of thr
 arrays in memory; `DaskRows` those of dask collections, a partition at a time.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from copy import copy, deepcopy
 from functools import cache, cached_property, partial
 from threading import Lock
 from typing import Any
+from uuid import uuid4
 
 import numpy as np
 import threadpoolctl
 from scipy import sparse
+from sklearn.utils import check_random_state
+from sklearn.utils.random import sample_without_replacement
 
 from skce import _validation as validation
 
@@ -71,12 +74,11 @@ class Rows:
                     out[start:stop] = function(*self._block(start, stop))
         return out
 
-    def take(self, start: int, stop: int, order: np.ndarray | None) -> tuple:
-        """Rows `start` to `stop` of an order of all rows, None for that of the arrays, as a block."""
-        if order is None:
-            return self._block(start, stop)
-        rows = order[start:stop]
-        return tuple(None if a is None else a[rows] for a in self.arrays)
+    def batches(self, size: int, rng: np.random.RandomState | None) -> Iterator[tuple]:
+        """All rows in blocks of another size, shuffled unless `rng` is None."""
+        order = None if rng is None else rng.permutation(self.n_rows)
+        for start in range(0, self.n_rows, size):
+            yield self._taken(start, min(start + size, self.n_rows), order)
 
     def __iter__(self) -> Iterator[tuple]:
         """Blocks in order."""
@@ -95,6 +97,13 @@ class Rows:
     def in_memory(self, index: np.ndarray | None) -> "Rows":
         """Some of the rows, or all, as rows of arrays in memory."""
         return self.part(index, max(1, self.n_rows))
+
+    def _taken(self, start: int, stop: int, order: np.ndarray | None) -> tuple:
+        """Rows `start` to `stop` of an order of all rows, None for that of the arrays, as a block."""
+        if order is None:
+            return self._block(start, stop)
+        rows = order[start:stop]
+        return tuple(None if a is None else a[rows] for a in self.arrays)
 
     def _shard_sum(self, function: Callable[..., tuple], shard: list) -> list:
         with np.errstate(all="ignore"):  # per thread; the kernels look at inf and nan themselves
@@ -177,22 +186,29 @@ class DaskRows:
     def each(self, function: Callable[..., np.ndarray], out: np.ndarray, shared: Any = None) -> Any:
         """A lazy dask array of `function(shared, *arrays)` of each partition, of the dtype and columns of `out`."""
         import dask.array as da
+        from dask.highlevelgraph import HighLevelGraph
 
         lengths = [np.nan] * self.n_partitions if self._known is None else self._known
-        parts = [
-            da.from_delayed(result, (length, *out.shape[1:]), meta=out[:0])
-            for result, length in zip(self._results(function, shared), lengths, strict=True)
-        ]
-        return da.concatenate(parts, allow_unknown_chunksizes=True)
+        results = self._results(function, shared)
+        name = f"skce-{uuid4().hex}"
+        last = (0,) * (out.ndim - 1)
+        tasks: Any = {(name, number, *last): result.key for number, result in enumerate(results)}
+        graph = HighLevelGraph.from_collections(name, tasks, dependencies=results)
+        return da.Array(graph, name, (tuple(lengths), *((n,) for n in out.shape[1:])), meta=out[:0])
 
     def __iter__(self) -> Iterator[tuple]:
         """Blocks in order, one partition in memory at a time."""
-        from dask.base import compute
+        for part in self._one_by_one(range(self.n_partitions)):
+            yield from part
 
-        for number in range(self.n_partitions):
-            arrays = compute(*(None if part is None else part[number] for part in self._parts))
-            if validation.check_partition(self.names, arrays):
-                yield from self.cut(*arrays)
+    def batches(self, size: int, rng: np.random.RandomState | None) -> Iterator[tuple]:
+        """All rows in blocks of another size, one partition in memory at a time.
+
+        Unless `rng` is None the partitions come in a random order, and the rows of each in another.
+        """
+        order = range(self.n_partitions) if rng is None else rng.permutation(self.n_partitions)
+        for part in self._one_by_one(order):
+            yield from part.batches(size, rng)
 
     def part(self, index: np.ndarray | None, block_rows: int) -> Rows:
         """Some of the rows, or all, in memory, in blocks of another size."""
@@ -214,6 +230,21 @@ class DaskRows:
         ]
         return _one_block(*(_stack(arrays) for arrays in zip(*compute(*chosen), strict=True)))
 
+    def counted(self, lengths: list[int]) -> "DaskRows":
+        """The same with the number of rows of each partition, which someone has counted."""
+        other = copy(self)
+        other._known = lengths
+        return other
+
+    def column(self, place: int) -> Any:
+        """One of the dask arrays as it is, with the lengths of its chunks; one in memory becomes lazy."""
+        array = self.arrays[place]
+        if not (hasattr(array, "chunks") and self._known):
+            return self.only(place).each(_as_it_is, np.asarray(array)[:0])
+        array = array.copy()
+        array._chunks = (tuple(self._known), *array.chunks[1:])
+        return array
+
     def only(self, *places: int) -> "DaskRows":
         """The arrays at these places, with as many rows; a partition is a block."""
         other = copy(self)
@@ -222,6 +253,15 @@ class DaskRows:
         other._parts = [self._parts[place] for place in places]
         other.cut = _one_block
         return other
+
+    def _one_by_one(self, order: Iterable[int]) -> Iterator[Rows]:
+        """Partitions that have rows, in memory."""
+        from dask.base import compute
+
+        for number in order:
+            arrays = compute(*(None if part is None else part[number] for part in self._parts))
+            if validation.check_partition(self.names, arrays):
+                yield self.cut(*arrays)
 
     def _results(self, function: Callable[..., Any], shared: Any) -> list:
         """`function(shared, *arrays)` of each partition, delayed."""
@@ -237,9 +277,17 @@ class DaskRows:
         return list(zip(*(absent if part is None else part for part in self._parts), strict=True))
 
 
-def is_dask(array: Any) -> bool:
-    """Whether it is a dask collection. dask is not imported to tell."""
-    return hasattr(type(array), "__dask_graph__") and hasattr(array, "to_delayed")
+def by_rows(function: Callable[[Any], np.ndarray], array: Any) -> Any:
+    """`function(array)`, which looks at one row at a time; of a dask array a lazy one, partition by partition."""
+    if not validation.is_dask(array):
+        return function(array)
+    like = function(np.zeros((1, *array.shape[1:]), array.dtype))[:0]
+    return DaskRows(array, names=["X"]).map(function, like)
+
+
+def choose(n: int, size: int, random_state: Any) -> np.ndarray:
+    """`size` of n rows, sorted. No permutation of all rows is made: that of 1e9 would take 8 GB."""
+    return np.sort(sample_without_replacement(n, min(size, n), random_state=check_random_state(random_state)))
 
 
 def lazily(function: Callable[..., Any], *arguments: Any, out: np.ndarray | None = None) -> Any:
@@ -256,18 +304,18 @@ def lazily(function: Callable[..., Any], *arguments: Any, out: np.ndarray | None
 
 def is_sparse(array: Any) -> bool:
     """Whether it is a sparse matrix, or a dask array of them."""
-    return bool(sparse.issparse(array._meta if is_dask(array) else array))
+    return bool(sparse.issparse(array._meta if validation.is_dask(array) else array))
 
 
 def _aligned(arrays: Sequence[Any], names: Sequence[str]) -> tuple[list, list[int] | None]:
     """Arrays whose partitions belong together, and the partitions' lengths where they are known."""
-    arrays = [_whole_rows(array) if is_dask(array) else array for array in arrays]
-    lengths = [_lengths(array) if is_dask(array) else None for array in arrays]
-    first = next(i for i, array in enumerate(arrays) if is_dask(array))
+    arrays = [_whole_rows(array) if validation.is_dask(array) else array for array in arrays]
+    lengths = [_lengths(array) if validation.is_dask(array) else None for array in arrays]
+    first = next(i for i, array in enumerate(arrays) if validation.is_dask(array))
     for i, array in enumerate(arrays):
         if array is None or i == first:
             continue
-        in_memory = not is_dask(array)
+        in_memory = not validation.is_dask(array)
         if lengths[first] is None or not (in_memory or lengths[i]):
             n_partitions = None if in_memory else array.npartitions
             validation.check_pairs(names[i], n_partitions, names[first], arrays[first].npartitions)
@@ -297,7 +345,7 @@ def _delayed_parts(array: Any, lengths: list[int] | None) -> list:
     """The partitions of an array, delayed; one in memory is cut."""
     from dask.delayed import delayed
 
-    if is_dask(array):
+    if validation.is_dask(array):
         return list(np.ravel(array.to_delayed()))
     array = np.asarray(array) if isinstance(array, (list, tuple)) else array
     stops = np.cumsum(lengths or [])
@@ -319,6 +367,10 @@ def _apply(function: Callable[..., Any], names: tuple[str, ...], number: int, sh
 
 def _to_words(array: Any) -> Any:
     return np.require(array, requirements="A") if isinstance(array, np.ndarray) else array
+
+
+def _as_it_is(_: None, array: Any) -> Any:
+    return array
 
 
 def _partition_sum(cut: Callable[..., Rows], function: Callable[..., tuple], *arrays: Any) -> list | None:

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from skce import _kernels as kernels
 from skce import _validation as validation
 from skce._case import CROSS_ENTROPY, FOCAL, Case, Options, binary_case, classes_case, reference, skill
-from skce._rows import DaskRows, Rows, is_dask, lazily
+from skce._rows import DaskRows, Rows, lazily
 from skce.losses import Loss, SigmoidCrossEntropy
 
 
@@ -358,9 +358,9 @@ class LabelsScore:
 
 def evaluate(score: Score, y_true: Any, y_proba: Any, sample_weight: Any, compute: bool) -> Any:
     """The metric of arrays in memory or of dask collections."""
-    listed = isinstance(y_proba, (list, tuple)) and any(map(is_dask, y_proba))
+    listed = isinstance(y_proba, (list, tuple)) and any(map(validation.is_dask, y_proba))
     outputs = list(y_proba) if listed else [y_proba]
-    if not any(map(is_dask, [y_true, *outputs, sample_weight])):
+    if not any(map(validation.is_dask, [y_true, *outputs, sample_weight])):
         validation.check_compute(compute)
         return score.whole(y_true, y_proba, sample_weight)
     validation.check_flag("compute", compute)
@@ -386,7 +386,7 @@ def _informed(score: Score, y_true: Any, y_proba: Any, *, at_once: bool) -> Any:
     """
     if not score.needs_classes(y_true, y_proba):
         return score
-    if not is_dask(y_true):
+    if not validation.is_dask(y_true):
         return score.of_classes(score.classes_in(y_true), _n_columns(y_proba))
     found = DaskRows(y_true, names=["y_true"]).fold(_classes_in, partial(reduce, _merge_classes), score)
     n_columns = _n_columns(y_proba)
@@ -407,9 +407,7 @@ def _merge_classes(one: Any, other: Any) -> Any:
     """Labels of two parts; a part that holds probabilities says that all do."""
     if isinstance(one, str) or isinstance(other, str):
         return SOFT
-    if one.dtype.kind != other.dtype.kind:  # NumPy would make strings of numbers
-        one, other = one.astype(object), other.astype(object)
-    return validation.check_labels(np.concatenate([one, other]))
+    return validation.merge_classes(one, other, "y_true")
 
 
 def _of_classes(score: Any, found: Any, n_columns: int) -> Any:

@@ -38,7 +38,14 @@ class Targets(NamedTuple):
 
     def labels(self) -> np.ndarray:
         """The labels (n,), or the values (n, k) that have none."""
-        return self.classes[self.values] if self.values.ndim == 1 else self.values
+        return look_up(self.classes, self.values) if self.values.ndim == 1 else self.values
+
+
+def look_up(table: np.ndarray, codes: Any) -> Any:
+    """Entry of the table (k,) for each code; of a dask array of codes lazily."""
+    if hasattr(codes, "map_blocks"):
+        return codes.map_blocks(table.take, dtype=table.dtype, meta=table[:0])
+    return table[codes]
 
 
 def as_labels(y: Any) -> np.ndarray:

@@ -1,6 +1,7 @@
 """The classifier: validate, train, store; and predict. What a training is stands in `_training`."""
 
 import warnings
+from functools import partial
 from importlib import metadata
 from typing import Any, ClassVar, Self
 
@@ -12,10 +13,11 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils.metaestimators import available_if
 
 from skce import _kernels as kernels
+from skce import _lazy
 from skce import _validation as validation
 from skce._link import Link, link_of
 from skce._monitor import Bridge, Validation
-from skce._rows import single_blas_thread
+from skce._rows import by_rows, single_blas_thread
 from skce._training import STREAMING, Training
 from skce.solvers import SOLVERS, Result
 
@@ -42,7 +44,7 @@ class CrossEntropyClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimato
     with the library's own losses and analytic gradients: one sigmoid for two classes, a softmax for more, a sigmoid for
     each of several labels. Targets are labels, soft labels (a distribution a row) or several labels a row. The minimum
     is that of ``LogisticRegression(C=1 / (alpha * S))``. Features need no scaling: the solver knows their scales and
-    correlations, and `tol` is the distance to the minimum, in nats.
+    correlations, and `tol` is the distance to the minimum, in nats. Of dask collections predictions are lazy.
 
     Parameters
     ----------
@@ -223,8 +225,9 @@ class CrossEntropyClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimato
 
         Parameters
         ----------
-        X : {array-like, sparse matrix} of shape (n_samples, n_features)
-            Features, dense or sparse, float32 or float64; anything else becomes float64.
+        X : {array-like, sparse matrix, dask array or DataFrame} of shape (n_samples, n_features)
+            Features, dense or sparse, float32 or float64; anything else becomes float64. Rows of a dask collection stay
+            where they are, and `y` and `sample_weight` may be such too.
         y : array-like of shape (n_samples,) or (n_samples, n_classes)
             Labels of two or more classes; or soft labels, rows of probabilities that sum to 1; or several labels a
             row, 1 for those it has, 0 for those it has not, nan for unknown ones. See `link`. The columns of a
@@ -242,9 +245,16 @@ class CrossEntropyClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimato
         ------
         ValueError
             If X, y or a parameter is not as described.
+        TypeError
+            If `y` or weights are dask collections and X is in memory.
+
+        Warns
+        -----
+        sklearn.exceptions.EfficiencyWarning
+            If each pass over the rows of a dask collection would compute a graph of tasks anew.
         """
         self._check_parameters()
-        data = validation.check_fit(self, X, y, sample_weight)
+        data = _lazy.fit_input(self, X, y, sample_weight)
         link = link_of(self.link, data.targets)
         held_out = validation.check_validation_set(self, X_val, y_val, sample_weight_val, link)
         if self.early_stopping and held_out is None:
@@ -287,7 +297,7 @@ class CrossEntropyClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimato
     def decision_function(self, X: ArrayLike) -> NDArray[Any]:
         """Logits: of shape (n_samples,) for two classes, those of the second; else (n_samples, n_classes)."""
         logits = self._logits(X)
-        return self._link.decision(logits)
+        return by_rows(self._link.decision, logits)
 
     def predict(self, X: ArrayLike) -> NDArray[Any]:
         """The most probable class of each row, (n_samples,); or which of several labels it has, (n_samples, n_labels).
@@ -295,17 +305,17 @@ class CrossEntropyClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimato
         A row has the labels whose probability is more than one half.
         """
         logits = self._logits(X)
-        return self._link.labels(self._link.codes(logits))
+        return by_rows(self._link.predictions, logits)
 
     def predict_proba(self, X: ArrayLike) -> NDArray[Any]:
         """Probability of each class or label, (n_samples, n_classes), in the order of `classes_`."""
         logits = self._logits(X)
-        return self._link.proba(logits)
+        return by_rows(self._link.proba, logits)
 
     def predict_log_proba(self, X: ArrayLike) -> NDArray[Any]:
         """Logarithm of each probability, from the logits: exact where the probability rounds to 0 or 1."""
         logits = self._logits(X)
-        return self._link.log_proba(logits)
+        return by_rows(self._link.log_proba, logits)
 
     def score(self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None) -> float:
         """Accuracy: the weighted mean of how right the predictions are, in [0, 1]. Greater is better.
@@ -326,6 +336,8 @@ class CrossEntropyClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimato
         -------
         float
         """
+        if validation.is_dask(X):
+            return _lazy.accuracy(self._link, self._logits(X), y, sample_weight)
         if not validation.has_columns(y):
             return super().score(X, y, sample_weight)
         logits = self._logits(X)
@@ -423,5 +435,5 @@ class CrossEntropyClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimato
         warnings.warn(message, ConvergenceWarning, stacklevel=stacklevel)
 
     def _logits(self, X: ArrayLike) -> NDArray[Any]:
-        X = validation.check_predict(self, X)
-        return kernels.linear(X, self.coef_, self.intercept_)
+        X = _lazy.predict_input(self, X)
+        return by_rows(partial(kernels.linear, coef=self.coef_, intercept=self.intercept_), X)

@@ -17,7 +17,7 @@ import numpy as np
 
 from skce import _targets
 from skce import _validation as validation
-from skce._rows import DaskRows, is_dask
+from skce._rows import DaskRows
 from skce.metrics import (
     binary_cross_entropy_loss,
     cross_entropy_loss,
@@ -74,7 +74,7 @@ class Scorer(validation.BaseScorer):
             certain = partial(_constant, 0.0 if self._kwargs.get("from_logits") else 1.0)
             return (
                 DaskRows(y_true, names=["y_true"]).map(certain, np.empty((0, 1)))
-                if is_dask(y_true)
+                if validation.is_dask(y_true)
                 else certain(y_true)
             )
         if exclusive and len(classes) > 2:
@@ -118,7 +118,7 @@ def _warn_of_unseen(y_true: Any, classes: Any) -> None:
     """One warning where labels were not among the estimator's classes, and so count as predicted with probability 0."""
     if classes is None or not _one_label_a_row(y_true):
         return
-    if is_dask(y_true):
+    if validation.is_dask(y_true):
         unseen = DaskRows(y_true, names=["y_true"]).fold(_unseen_in, partial(reduce, add), classes).compute()
     else:
         unseen = _unseen_in(classes, y_true)

@@ -17,9 +17,10 @@ from numpy.testing import assert_allclose, assert_array_equal
 from scipy import sparse
 
 from skce import SigmoidCrossEntropy, SoftmaxCrossEntropy, SoftmaxFocal, solvers
+from skce import _validation as validation
 from skce._link import target_sums
 from skce._objective import Objective
-from skce._rows import DaskRows, Rows, is_dask, is_sparse
+from skce._rows import DaskRows, Rows, is_sparse
 
 dask = pytest.importorskip("dask", reason="dask is not installed")
 da = pytest.importorskip("dask.array", reason="dask.array is not installed")
@@ -99,7 +100,7 @@ def test_rows_stay_in_place(container):
     assert rows.n_rows == 60
     assert is_sparse(rows.arrays[0]) is (container is not np.asarray)
     result = rows.map(lambda X, y, w: (X @ np.ones((3, 2))) * w[:, None], np.empty((0, 2)))
-    assert is_dask(result)
+    assert validation.is_dask(result)
     assert result.shape == (60, 2)
     assert_array_equal(result.compute(), np.repeat(X.sum(axis=1)[:, None], 2, axis=1) * w[:, None])
     blocks = list(rows)

@@ -13,7 +13,7 @@ LAYERS = [
     {"information", "losses"},
     {"_scaling", "_curvature", "_objective"},
     {"_link", "_monitor", "_case", "_recalibration"},
-    {"_scores", "decomposition", "report", "comparison"},
+    {"_lazy", "_scores", "decomposition", "report", "comparison"},
     {"metrics"},
     {"scorers", "accumulate"},
     {"_training"},

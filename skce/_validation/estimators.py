@@ -32,7 +32,9 @@ from skce._validation.labels import (
     ndim,
     sorted_classes,
 )
+from skce._validation.lazy import check_in_memory
 from skce._validation.options import check_flag, check_number, check_option, listed
+from skce._validation.partitions import is_dask
 
 __all__ = ["BaseScorer", "check_is_fitted", "check_random_state", "check_response_method"]
 
@@ -71,6 +73,7 @@ def check_rows(
     estimator: Any, X: Any, y: Any, sample_weight: Any, *, known: Any = None, reset: bool = True
 ) -> FitInput:
     """Some rows; `known` has the classes of rows before these, and whether they are exclusive."""
+    check_in_memory(X=X, y=y, sample_weight=sample_weight)
     if _is_column_of_objects(y):  # scikit-learn compares labels before it looks at their kinds
         sorted_classes(check_labels(y, "y"), "y")
     formats = {"accept_sparse": "csr", "dtype": (np.float64, np.float32), "reset": reset}
@@ -110,16 +113,10 @@ def check_target_matrix(y: Any, like: Any) -> Targets:
     "auto" takes 0, 1 and nan for several labels a row, and rows that sum to 1 for soft labels; "softmax" takes any for
     soft labels, "sigmoid" for several labels.
     """
-    if sparse.issparse(y):
-        raise TypeError("y must be dense, got a sparse matrix; convert it with .toarray().")
-    names = column_names(y)
-    values = check_floats("y", y)
-    if values.ndim != 2:
-        raise ValueError(f"y must have shape (n,) or (n, k), got {values.shape}.")
-    check_not_empty("y", values)
+    values, names = target_table(y)
     classes = np.arange(values.shape[1]) if names is None else check_classes(names, "The columns of y")
     if isinstance(like, str):
-        exclusive = like != "sigmoid" and (like == "softmax" or not _are_answers(values))
+        exclusive = means_soft_labels(like, *values_in(values))
     else:
         exclusive = like.exclusive
         values = _columns_like(values, names, like.classes)
@@ -131,9 +128,27 @@ def check_target_matrix(y: Any, like: Any) -> Targets:
     return Targets(values, classes, exclusive)
 
 
-def _are_answers(values: np.ndarray) -> bool:
-    """Whether targets of several columns are 0, 1 or unknown throughout, or unknown somewhere."""
-    return bool(np.isnan(values).any() or ((values == 0) | (values == 1)).all())
+def target_table(y: Any) -> tuple[np.ndarray, np.ndarray | None]:
+    """Targets of several columns as floats, and the names of the columns. Values are not looked at."""
+    if sparse.issparse(y):
+        raise TypeError("y must be dense, got a sparse matrix; convert it with .toarray().")
+    names = column_names(y)
+    values = check_floats("y", y)
+    if values.ndim != 2:
+        raise ValueError(f"y must have shape (n,) or (n, k), got {values.shape}.")
+    check_not_empty("y", values)
+    return values, names
+
+
+def values_in(values: np.ndarray) -> tuple[bool, bool]:
+    """Whether some targets are unknown, and whether some are neither that nor 0 or 1."""
+    unknown = np.isnan(values)
+    return bool(unknown.any()), bool(((values != 0) & (values != 1) & ~unknown).any())
+
+
+def means_soft_labels(link: str, unknown: bool, fractions: bool) -> bool:
+    """Whether targets of several columns with such values are soft labels, by the option `link`."""
+    return link != "sigmoid" and (link == "softmax" or (fractions and not unknown))
 
 
 def _columns_like(values: np.ndarray, names: np.ndarray | None, classes: np.ndarray) -> np.ndarray:
@@ -198,6 +213,8 @@ def check_stream(estimator: Any, X: Any, y: Any, sample_weight: Any, classes: An
 
 def split(targets: Targets, fraction: float, random_state: Any) -> tuple[np.ndarray, np.ndarray]:
     """Rows to fit and rows to validate, of each class alike where that can be."""
+    if is_dask(targets.values):
+        raise ValueError("early_stopping on dask collections needs validation rows in memory: pass X_val and y_val.")
     n = len(targets.values)
     n_out = int(np.ceil(fraction * n))
     if n_out >= n:

@@ -102,6 +102,13 @@ def sorted_classes(y: np.ndarray, name: str) -> tuple[np.ndarray, np.ndarray]:
         raise ValueError(f"{name} must not mix kinds of labels, got {' and '.join(kinds)}.") from None
 
 
+def merge_classes(one: np.ndarray, other: np.ndarray, name: str) -> np.ndarray:
+    """Sorted classes of two parts of the rows."""
+    if one.dtype.kind != other.dtype.kind:  # NumPy would make strings of numbers
+        one, other = one.astype(object), other.astype(object)
+    return sorted_classes(check_labels(np.concatenate([one, other]), name), name)[0]
+
+
 def check_target_distributions(y_true: Any, classes: np.ndarray | None, n_columns: int) -> tuple:
     """Distributions (n, k) as floats, or codes if they are one-hot integers; and the class of each column.
 

@@ -34,6 +34,11 @@ def rows_in(array: Any) -> int:
     return len(array) if shape is None else int(shape[0]) if shape else 1
 
 
+def is_dask(array: Any) -> bool:
+    """Whether it is a dask collection. dask is not imported to tell."""
+    return hasattr(type(array), "__dask_graph__") and hasattr(array, "to_delayed")
+
+
 def check_as_many_rows(name: str, n_rows: float, reference: str, n_reference: float) -> None:
     """Lengths that are known before anything is computed."""
     if n_rows != n_reference:
@@ -89,6 +94,14 @@ def _plain(value: Any) -> Any:
 
 def _call(name: str, options: Mapping) -> str:
     return f"{name}({', '.join(f'{k}={v!r}' for k, v in options.items())})"
+
+
+def check_fitted_mass(n_rows: int, mass: float) -> None:
+    """Rows in some partition, and some weight."""
+    if n_rows == 0:
+        raise ValueError("X is empty: no partition has a row.")
+    if mass == 0:
+        raise ValueError("sample_weight sums to zero: at least one weight must be positive.")
 
 
 def check_some_part(sums: Any) -> None:
