@@ -251,10 +251,11 @@ def test_mini_batches(solver, shuffle):
     assert_array_equal(model.coef_, again.coef_)
 
 
-def test_one_partition_is_what_it_is_in_memory():
-    """Mini-batches of one partition, in the order of the rows, are those of the array."""
+@pytest.mark.parametrize("shuffle", [True, False])
+def test_one_partition_is_what_it_is_in_memory(shuffle):
+    """Mini-batches of one partition, shuffled or not, are those of the array."""
     X, codes, _ = problem()
-    options = {"solver": "sgd", "shuffle": False, "tol": 1e-3}
+    options = {"solver": "sgd", "shuffle": shuffle, "tol": 1e-3}
     model = fitted(lazy(X, chunks=(len(X),)), lazy(codes), **options)
     assert_same_fit(model, fitted(X, codes, **options))
 
@@ -277,15 +278,15 @@ def test_early_stopping():
 def test_wide_sparse_features():
     """Of more features than a client could gather rows for, all rows are summed where they are."""
     rng = np.random.default_rng(0)
-    table = sparse.random_array((1200, 700), density=0.01, rng=rng, format="csr")
-    codes = np.asarray(table @ rng.normal(size=700) > 0).astype(int)
+    table = sparse.random_array((1200, 1500), density=0.01, rng=rng, format="csr")
+    codes = np.asarray(table @ rng.normal(size=1500) > 0).astype(int)
     expected = CrossEntropyClassifier(tol=1e-8).fit(table, codes)
     model = CrossEntropyClassifier(tol=1e-8)
     lazy_X = lazy(table.toarray(), sparse.csr_array)
     assert_same_fit(model.fit(lazy_X, lazy(codes)), expected)
     gathered = DaskRows(lazy_X, lazy(codes), None, names=("X", "y", "sample_weight"))
     gathered.in_memory = None
-    Hessian(SigmoidCrossEntropy(), gathered, shape=(1, 701), **HESSIAN)
+    Hessian(SigmoidCrossEntropy(), gathered, shape=(1, 1501), **HESSIAN)
 
 
 HESSIAN = {"total": 1200.0, "weight": 1200.0, "alpha": 0.1, "fit_intercept": True, "random_state": 0}

@@ -172,6 +172,6 @@ def main(quick=False):
     n, d, n_chunks, repeats = (50_000, 20, 8, 1) if quick else (400_000, 50, 16, 3)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # dask-ml's deprecated settings, graphs that are counted, ports in use
-        compare(n, d, n_chunks, repeats)
         times = overhead(n, d, n_chunks, repeats)
         estimate(n, d, n_chunks, times["1 worker"])
+        compare(n // 8, 20, 8, 1)
