@@ -146,4 +146,5 @@ def _hits(link: Link, codes: np.ndarray, y: Any, weights: Any) -> tuple:
     weights = (
         np.ones(len(codes)) if weights is None else validation.check_sample_weight(weights, len(codes), whole=False)
     )
-    return hits @ weights, weights.sum()
+    known = ~np.isnan(hits)
+    return hits[known] @ weights[known], weights[known].sum()

@@ -84,7 +84,7 @@ class Link(ABC):
 
     @abstractmethod
     def hits(self, codes: NDArray[Any], values: NDArray[Any]) -> NDArray[Any]:
-        """How right each row's prediction is, (n,) in [0, 1]."""
+        """How right each row's prediction is, (n,) in [0, 1]; nan where nothing is known of the row."""
 
     def decision(self, logits: NDArray[Any]) -> NDArray[Any]:
         """What `decision_function` returns."""
@@ -121,7 +121,6 @@ class _Exclusive(Link):
 
     def weigh(self, class_weights: Any, values: Any, row_weight: Any, sums: Sums) -> Weighted:
         total = sums.totals.sum() if class_weights is None else sums.totals @ class_weights
-        validation.check_positive_mass(total)
         return Weighted(class_weights, row_weight, float(total), sums.mass, sums.totals / sums.totals.sum())
 
     def hits(self, codes: NDArray[Any], values: NDArray[Any]) -> NDArray[Any]:
@@ -225,7 +224,9 @@ class Labels(Link):
         return Weighted(class_weights, row_weight, sums.mass, sums.mass, frequencies)
 
     def hits(self, codes: NDArray[Any], values: NDArray[Any]) -> NDArray[Any]:
-        return ((codes == (values > 0.5)) | np.isnan(values)).all(axis=1)
+        unknown = np.isnan(values)
+        right = ((codes == (values > 0.5)) | unknown).all(axis=1)
+        return np.where(unknown.all(axis=1), np.nan, right)
 
     def codes(self, logits: NDArray[Any]) -> NDArray[Any]:
         return (logits > 0).astype(np.int64)

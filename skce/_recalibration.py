@@ -22,8 +22,8 @@ LOSS = SoftmaxCrossEntropy()
 PENALTIES = (10.0, 1.0, 0.1, 0.01, 0.001)
 """Of what a softmax does beside a temperature: with the first that is nothing, with the last it is free."""
 
-HOTTEST = 20.0
-"""Predictions are sharpened by no more than this factor: beyond it a loss changes by rounding."""
+HOTTEST = 50.0
+"""Logits of a spread of 1 are sharpened by no more than this factor: beyond it a loss changes by rounding."""
 
 TOL, MAX_ITER = 1e-6, 200
 """In nats. A recalibration that is not quite the best one is one all the same: no warning."""
@@ -64,6 +64,7 @@ def softmax(
     a table V and intercepts b that a penalty holds near 0. The penalty is the one with the least loss on the rows left
     out. `targets` are codes (n,) or distributions (n, k).
     """
+    log_proba = log_proba / _spread(log_proba)
     folds = stratified_folds(targets if targets.ndim == 1 else targets.argmax(axis=1), n_folds, random_state)
     weights = np.ones(len(targets)) if sample_weight is None else np.asarray(sample_weight, dtype=np.float64)
     candidates = np.empty((1 + len(PENALTIES), *log_proba.shape))
@@ -75,6 +76,12 @@ def softmax(
                 candidate[test] = log_proba[test] @ slopes.T + intercepts
     losses = [LOSS.unchecked_value(targets, candidate) @ weights for candidate in candidates]
     return candidates[int(np.argmin(losses))]
+
+
+def _spread(log_proba: NDArray[np.float64]) -> float:
+    """Root mean square of the logits about the mean of their row: the unit that temperatures and penalties are in."""
+    spread = float(np.sqrt(np.mean((log_proba - log_proba.mean(axis=1, keepdims=True)) ** 2)))
+    return spread if spread > 0 else 1.0
 
 
 def stratified_folds(codes: NDArray[Any], n_folds: int, random_state: np.random.RandomState) -> NDArray[np.intp]:

@@ -33,10 +33,13 @@ class Training:
     link : Link
     data : FitInput
     alpha : float
+    streaming : bool, default=False
+        Whether the rows go on with those of earlier calls: what they weigh is then judged by all of them.
     """
 
-    def __init__(self, estimator: Any, link: Link, data: validation.FitInput, alpha: float):
+    def __init__(self, estimator: Any, link: Link, data: validation.FitInput, alpha: float, *, streaming: bool = False):
         self.estimator, self.link, self.data = estimator, link, data
+        self.seen = getattr(estimator, "_seen", (0.0, 0.0)) if streaming else None
         self.seed = 0 if estimator.random_state is None else estimator.random_state
         sums = target_sums(link.classes, data.targets.values, data.weights)
         self.class_weights = link.class_weights(estimator.class_weight, sums)
@@ -88,18 +91,24 @@ class Training:
             "coef_": np.array(coef, dtype=dtype, order="C"),
             "intercept_": np.array(intercept, dtype=dtype),
             "_link": self.link,
+            "_seen": self.seen or (self.objective.total, self.objective.mass),
         }
 
     def _objective(self, data: validation.FitInput, sums: Sums, alpha: float) -> Objective:
         """The objective of some rows, with the class weights of those that are fitted."""
         estimator = self.estimator
         weighted = self.link.weigh(self.class_weights, data.targets.values, data.weights, sums)
+        total = (
+            validation.check_positive_mass(weighted.total)
+            if self.seen is None
+            else self._part(weighted.total, sums.mass)
+        )
         return Objective(
             self.link.loss(estimator.gamma, estimator.label_smoothing, weighted.class_weight),
             data.X,
             self.link.outputs_of(data.targets.values),
             None if weighted.row_weight is None else weighted.row_weight.astype(data.X.dtype),
-            total=weighted.total,
+            total=total,
             n_outputs=self.link.n_outputs,
             alpha=float(alpha),
             fit_intercept=estimator.fit_intercept,
@@ -107,6 +116,12 @@ class Training:
             mass=weighted.mass,
             random_state=self.seed,
         )
+
+    def _part(self, total: float, mass: float) -> float:
+        """What the sum over some rows of a stream is divided by: their weight times a class weight's mean so far."""
+        before = self.seen or (0.0, 0.0)
+        self.seen = before[0] + total, before[1] + mass
+        return mass * (self.seen[0] / self.seen[1] if self.seen[0] > 0 else 1.0)
 
     def _fits(self) -> bool:
         """Whether the estimator's coefficients are of the same classes, outputs and features."""
@@ -157,19 +172,27 @@ class Training:
             return Validation(lambda theta: objective.value_and_gradient(theta)[0], patience, estimator.tol)
         scorer = validation.check_scorer(estimator, estimator.scoring)
         options = {"sample_weight": data.weights} if validation.accepts_weights(scorer) else {}
-        model, y = copy.copy(estimator), data.targets.labels()
+        model, X, y = copy.copy(estimator), self._named(data.X), data.targets.labels()
 
         def minus_score(theta: NDArray[Any]) -> float:
             vars(model).update(self.attributes(theta))
-            return -validation.check_score(scorer(model, data.X, y, **options))
+            return -validation.check_score(scorer(model, X, y, **options))
 
         return Validation(minus_score, patience, estimator.tol)
+
+    def _named(self, X: Any) -> Any:
+        """Features with the names that the estimator was given, if it was."""
+        if not hasattr(self.estimator, "feature_names_in_") or not isinstance(X, np.ndarray):
+            return X
+        import pandas as pd
+
+        return pd.DataFrame(X, columns=self.estimator.feature_names_in_, copy=False)
 
     def bridge(self, context: Any) -> Bridge:
         """To scikit-learn's callbacks."""
         weights = self.data.weights
         metadata = None if weights is None else {"sample_weight": weights}
-        arguments = {"estimator": self.estimator, "X": self.data.X, "y": self.data.targets.labels()}
+        arguments = {"estimator": self.estimator, "X": self._named(self.data.X), "y": self.data.targets.labels()}
         return Bridge(context, {**arguments, "metadata": metadata}, self.attributes)
 
 

@@ -43,7 +43,8 @@ class CrossEntropyClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimato
 
     with the library's own losses and analytic gradients: one sigmoid for two classes, a softmax for more, a sigmoid for
     each of several labels. Targets are labels, soft labels (a distribution a row) or several labels a row. The minimum
-    is that of ``LogisticRegression(C=1 / (alpha * S))``. Features need no scaling: the solver knows their scales and
+    is that of ``LogisticRegression(C=1 / (alpha * S))``; of several labels S is the sum of the
+    sample weights. Features need no scaling: the solver knows their scales and
     correlations, and `tol` is the distance to the minimum, in nats. Of dask collections predictions are lazy.
 
     Parameters
@@ -124,7 +125,8 @@ class CrossEntropyClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimato
     n_iter_ : int
         Steps or epochs taken.
     converged_ : bool
-        Whether `tol` was reached, or early stopping ended the fit.
+        Whether `tol` was reached, or early stopping ended the fit; of "sgd" and "adam", whether the loss of an epoch
+        no longer fell.
     loss_curve_ : ndarray of shape (n_steps + 1,)
         The objective at the start and after each step; of "sgd" and "adam", (n_epochs,), the mean over the
         mini-batches of an epoch as it went.
@@ -345,7 +347,10 @@ class CrossEntropyClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimato
         targets = validation.check_target_matrix(y, self._link)
         validation.check_same_length(codes, targets.values)
         weights = validation.check_sample_weight(sample_weight, len(codes))
-        return float(np.average(self._link.hits(codes, targets.values), weights=weights))
+        weights = np.ones(len(codes)) if weights is None else weights
+        hits = self._link.hits(codes, targets.values)
+        known = ~np.isnan(hits)
+        return float(hits[known] @ weights[known] / validation.check_positive_mass(weights[known].sum()))
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
@@ -365,7 +370,7 @@ class CrossEntropyClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimato
 
     def _split(self, data: validation.FitInput) -> tuple[validation.FitInput, validation.FitInput]:
         """Rows to fit, and rows to validate by."""
-        rows = validation.split(data.targets, self.validation_fraction, self.random_state or 0)
+        rows = validation.split(data, self.validation_fraction, self.random_state or 0)
         return data.take(rows[0]), data.take(rows[1])
 
     def _fit(
@@ -380,7 +385,7 @@ class CrossEntropyClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimato
     ) -> Self:
         """What `fit` and `partial_fit` share, and the last fit of a search."""
         with single_blas_thread:
-            training = Training(self, link, data, alpha)
+            training = Training(self, link, data, alpha, streaming=streaming)
             theta = training.start(resume=resume, streaming=streaming)
             bridge = None if streaming else self._bridge(training, theta)
             callback, watched = training.watched(held_out, bridge)
@@ -410,6 +415,7 @@ class CrossEntropyClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimato
         self.n_iter_ = steps + result.n_iter
         self.converged_ = result.converged
         self._memory = result.memory
+        self.__dict__.pop("validation_loss_curve_", None)
         if watched is not None:
             self.validation_loss_curve_ = np.array(watched.curve)
         if not streaming or not np.isfinite(result.value):

@@ -215,11 +215,13 @@ def _interval(
 ) -> NDArray[np.float64]:
     """Low and high ends, (2, 4): basic bootstrap intervals, moved once more by the bias that they correct.
 
-    They end where the terms do, at 0 and at `most`, the entropy of classes of one frequency, and hold the values.
+    That of the uncertainty holds the middle of its resamples. They end where the terms do, at 0 and at `most`, the
+    entropy of classes of one frequency, and hold the values.
     """
     with np.errstate(invalid="ignore"):  # infinite losses have no interval
         errors = np.array([terms(weights) for weights in drawn]) - values
         tails = np.quantile(errors, [(1 + confidence) / 2, (1 - confidence) / 2], axis=0)
         low, high = values - errors.mean(axis=0) - tails
+        low[3], high[3] = values[3] + tails[::-1, 3]  # nothing is fitted for the uncertainty
     ceilings = np.array([np.inf, np.inf, most, most])
     return np.array([np.minimum(np.maximum(low, 0), values), np.maximum(np.minimum(high, ceilings), values)])

@@ -40,7 +40,7 @@ STOPPED = "Stopped by a callback."
 
 STALLED = "The loss of an epoch no longer falls."
 
-DIVERGED = "The loss is not finite any more: set a lower learning_rate_init."
+DIVERGED = "The loss is not finite any more: set a lower learning_rate_init, or learning_rate if it is a number."
 
 LARGEST = 1e30
 """Coefficients beyond are on their way to infinity, which is near in single precision."""

@@ -14,7 +14,6 @@ import pandas as pd
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy import sparse
-from sklearn.callback import ProgressBar
 from sklearn.exceptions import ConvergenceWarning, EfficiencyWarning, NotFittedError
 from sklearn.linear_model import LogisticRegression
 
@@ -311,7 +310,16 @@ def test_callbacks_and_scorers(targets):
     """scikit-learn's callbacks get the lazy arrays, labels as labels; our scorers score them."""
     seen = []
 
-    class Watch(ProgressBar):
+    class Watch:
+        def setup(self, estimator, context):
+            pass
+
+        def teardown(self, estimator, context):
+            pass
+
+        def on_fit_task_begin(self, estimator, context):
+            pass
+
         def on_fit_task_end(self, estimator, context, *, X=None, y=None, **arguments):
             seen.append((X, y))
 

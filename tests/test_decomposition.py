@@ -303,7 +303,7 @@ def test_intervals_cover_the_truth():
     ("options", "message"),
     [
         ({"recalibration": "platt"}, "Unknown recalibration 'platt'"),
-        ({"recalibration": "isotonic"}, "for two classes, got 3; use 'softmax'"),
+        ({"recalibration": "isotonic"}, "for two classes, got 3: use 'softmax'"),
         ({"cv": 1}, "cv must be in"),
         ({"cv": 31}, "cv=31 folds need at least as many rows of positive weight, got 30"),
         ({"confidence": 1.0}, "confidence must be in"),

@@ -732,3 +732,27 @@ def test_pickle_goes_on(solver):
     model.partial_fit(X, y)
     assert_array_equal(twin.partial_fit(X, y).coef_, model.coef_)
     assert_array_equal(deep.partial_fit(X, y).coef_, model.coef_)
+
+
+@pytest.mark.parametrize("link", ["auto", "softmax", "sigmoid"])
+@pytest.mark.parametrize("size", [1, 7, 60])
+def test_class_weights_do_not_depend_on_the_chunks(link, size):
+    """A chunk of one class weighs what its class does, not as much as any other chunk."""
+    X, y, _ = problem(300)
+    y = (y > 0).astype(int)
+    options = {"class_weight": {0: 1.0, 1: 50.0}, "link": link, "alpha": 1e-3}
+    model = CrossEntropyClassifier(solver="sgd", **options)
+    for _ in range(5):
+        for start in range(0, 300, size):
+            model.partial_fit(X[start : start + size], y[start : start + size], classes=[0, 1])
+    expected = CrossEntropyClassifier(**options).fit(X, y).predict_proba(X)[:, 1].mean()
+    plain = CrossEntropyClassifier(alpha=1e-3).fit(X, y).predict_proba(X)[:, 1].mean()
+    assert abs(model.predict_proba(X)[:, 1].mean() - expected) < 0.1 * (expected - plain)
+
+
+def test_order_of_the_classes_of_columns_is_that_of_the_first_call():
+    """Other columns would train other labels."""
+    X, y, _ = problem(60)
+    model = CrossEntropyClassifier().partial_fit(X, np.eye(3)[y], classes=["a", "b", "c"])
+    with pytest.raises(ValueError, match="order of the first call"):
+        model.partial_fit(X, np.eye(3)[y], classes=["c", "b", "a"])

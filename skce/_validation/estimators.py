@@ -192,6 +192,8 @@ def check_stream(estimator: Any, X: Any, y: Any, sample_weight: Any, classes: An
         classes = check_classes(classes, "classes")
         if known is not None and set(classes.tolist()) != set(known.classes.tolist()):
             raise ValueError(f"classes must be those of the first call, {listed(known.classes.tolist())}.")
+        if known is not None and has_columns(y) and column_names(y) is None and (classes != known.classes).any():
+            raise ValueError(f"classes must be in the order of the first call, {listed(known.classes.tolist())}.")
     if known is not None:
         return check_rows(estimator, X, y, sample_weight, known=known, reset=False)
     if not has_columns(y):
@@ -211,11 +213,12 @@ def check_stream(estimator: Any, X: Any, y: Any, sample_weight: Any, classes: An
     return data._replace(targets=Targets(values, classes, data.targets.exclusive))
 
 
-def split(targets: Targets, fraction: float, random_state: Any) -> tuple[np.ndarray, np.ndarray]:
-    """Rows to fit and rows to validate, of each class alike where that can be."""
-    if is_dask(targets.values):
+def split(data: FitInput, fraction: float, random_state: Any) -> tuple[np.ndarray, np.ndarray]:
+    """Rows to fit and rows to validate, of those that have a weight, and of each class alike where that can be."""
+    if is_dask(data.targets.values):
         raise ValueError("early_stopping on dask collections needs validation rows in memory: pass X_val and y_val.")
-    n = len(targets.values)
+    rows = np.arange(len(data.targets.values)) if data.weights is None else np.flatnonzero(data.weights > 0)
+    targets, n = data.targets.take(rows), len(rows)
     n_out = int(np.ceil(fraction * n))
     if n_out >= n:
         raise ValueError(f"validation_fraction={fraction:g} of {n} rows leaves none to fit.")
@@ -224,9 +227,7 @@ def split(targets: Targets, fraction: float, random_state: Any) -> tuple[np.ndar
         counts = np.bincount(targets.values)
         alike = counts[counts > 0].min() > 1
     return tuple(
-        train_test_split(
-            np.arange(n), test_size=n_out, random_state=random_state, stratify=targets.values if alike else None
-        )
+        train_test_split(rows, test_size=n_out, random_state=random_state, stratify=targets.values if alike else None)
     )
 
 
@@ -238,7 +239,10 @@ def check_validation_set(estimator: Any, X: Any, y: Any, sample_weight: Any, kno
         return None
     if X is None or y is None:
         raise ValueError("X_val and y_val go together: one of them is None.")
-    return check_rows(estimator, X, y, sample_weight, known=known, reset=False)
+    data = check_rows(estimator, X, y, sample_weight, known=known, reset=False)
+    if not data.targets.exclusive and np.isnan(data.targets.values).all():
+        raise ValueError("y_val has no known answer: every entry is nan.")
+    return data
 
 
 NUMBERS: dict[str, tuple] = {
@@ -297,6 +301,8 @@ def check_stream_parameters(estimator: Any) -> None:
 def check_learning_rate(learning_rate: Any, learning_rate_init: Any) -> tuple[str, float | None]:
     """A schedule and its first rate; a number is a constant rate."""
     if not isinstance(learning_rate, str):
+        if learning_rate_init is not None:
+            raise ValueError("learning_rate is a number, the rate itself: leave learning_rate_init None.")
         return "constant", float(check_number("learning_rate", learning_rate, 0.0, closed="neither"))
     check_option("learning_rate", learning_rate, SCHEDULES)
     if learning_rate_init is not None:

@@ -335,8 +335,9 @@ def check_fold_count(cv: Any, n: int) -> int:
 
 def check_isotonic(n_classes: int) -> None:
     """An order of the rows, which only the probability of one of two classes gives."""
-    if n_classes > 2:
-        raise ValueError(f"recalibration='isotonic' is for two classes, got {n_classes}; use 'softmax' or 'auto'.")
+    if n_classes != 2:
+        hint = "use 'softmax' or 'auto'" if n_classes > 2 else "there is nothing to recalibrate"
+        raise ValueError(f"recalibration='isotonic' is for two classes, got {n_classes}: {hint}.")
 
 
 def check_two_columns(outputs: np.ndarray) -> None:
