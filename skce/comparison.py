@@ -79,10 +79,10 @@ def compare(
 
     References
     ----------
-    K.-Y. Liang, S. L. Zeger, "Longitudinal data analysis using generalized linear models", 1986,
+    Liang, K.-Y., S. L. Zeger, "Longitudinal data analysis using generalized linear models", 1986,
     doi:10.1093/biomet/73.1.13
 
-    F. X. Diebold, R. S. Mariano, "Comparing predictive accuracy", 1995, doi:10.1080/07350015.1995.10524599
+    Diebold, F. X., R. S. Mariano, "Comparing predictive accuracy", 1995, doi:10.1080/07350015.1995.10524599
 
     Examples
     --------

@@ -109,9 +109,9 @@ def decompose(
 
     References
     ----------
-    J. Brocker, "Reliability, sufficiency, and the decomposition of proper scores", 2009, doi:10.1002/qj.456
+    Brocker, J., "Reliability, sufficiency, and the decomposition of proper scores", 2009, doi:10.1002/qj.456
 
-    T. Dimitriadis, T. Gneiting, A. I. Jordan, "Stable reliability diagrams for probabilistic classifiers", 2021,
+    Dimitriadis, T., T. Gneiting, A. I. Jordan, "Stable reliability diagrams for probabilistic classifiers", 2021,
     doi:10.1073/pnas.2016191118
 
     Examples

@@ -41,7 +41,7 @@ def entropy(p: ArrayLike, *, axis: int = -1, base: float | None = None) -> float
 
     References
     ----------
-    C. E. Shannon, "A Mathematical Theory of Communication", 1948, doi:10.1002/j.1538-7305.1948.tb01338.x
+    Shannon, C. E., "A Mathematical Theory of Communication", 1948, doi:10.1002/j.1538-7305.1948.tb01338.x
 
     Examples
     --------
@@ -116,7 +116,7 @@ def kl_divergence(p: ArrayLike, q: ArrayLike, *, axis: int = -1, base: float | N
 
     References
     ----------
-    S. Kullback, R. A. Leibler, "On Information and Sufficiency", 1951, doi:10.1214/aoms/1177729694
+    Kullback, S., R. A. Leibler, "On Information and Sufficiency", 1951, doi:10.1214/aoms/1177729694
 
     Examples
     --------
@@ -155,7 +155,7 @@ def js_divergence(p: ArrayLike, q: ArrayLike, *, axis: int = -1, base: float | N
 
     References
     ----------
-    J. Lin, "Divergence Measures Based on the Shannon Entropy", 1991, doi:10.1109/18.61115
+    Lin, J., "Divergence Measures Based on the Shannon Entropy", 1991, doi:10.1109/18.61115
 
     Examples
     --------

@@ -423,7 +423,7 @@ class SoftmaxFocal(_SoftmaxEntropy):
 
     References
     ----------
-    T.-Y. Lin, P. Goyal, R. Girshick, K. He, P. Dollar, "Focal Loss for Dense Object Detection", 2017,
+    Lin, T.-Y., P. Goyal, R. Girshick, K. He, P. Dollar, "Focal Loss for Dense Object Detection", 2017,
     doi:10.1109/ICCV.2017.324
 
     Examples
@@ -592,7 +592,7 @@ class SigmoidFocal(_SigmoidEntropy):
 
     References
     ----------
-    T.-Y. Lin, P. Goyal, R. Girshick, K. He, P. Dollar, "Focal Loss for Dense Object Detection", 2017,
+    Lin, T.-Y., P. Goyal, R. Girshick, K. He, P. Dollar, "Focal Loss for Dense Object Detection", 2017,
     doi:10.1109/ICCV.2017.324
 
     Examples

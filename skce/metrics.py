@@ -301,7 +301,7 @@ def focal_loss(
 
     References
     ----------
-    T.-Y. Lin, P. Goyal, R. Girshick, K. He, P. Dollar, "Focal Loss for Dense Object Detection", 2017,
+    Lin, T.-Y., P. Goyal, R. Girshick, K. He, P. Dollar, "Focal Loss for Dense Object Detection", 2017,
     doi:10.1109/ICCV.2017.324
 
     Examples

@@ -108,7 +108,7 @@ def lbfgs(objective: Any, theta: np.ndarray, *, tol: float, max_iter: int, callb
 
     References
     ----------
-    J. Nocedal, S. J. Wright, "Numerical Optimization", 2nd ed., 2006, algorithms 7.4 and 3.5.
+    Nocedal, J., S. J. Wright, "Numerical Optimization", 2nd ed., 2006, algorithms 7.4 and 3.5.
     """
     value, gradient = objective.value_and_gradient(theta)
     curve, pairs = [value], deque[tuple](maxlen=int(np.clip(MEMORY_NUMBERS // len(theta), 5, MEMORY)))
@@ -217,7 +217,7 @@ def sgd(
 
     References
     ----------
-    I. Sutskever, J. Martens, G. Dahl, G. Hinton, "On the importance of initialization and momentum in deep learning",
+    Sutskever, I., J. Martens, G. Dahl, G. Hinton, "On the importance of initialization and momentum in deep learning",
     2013.
     """
     memory = Memory.of(memory, theta, objective, Momentum(momentum, nesterovs_momentum))
@@ -242,7 +242,7 @@ def adam(
 
     References
     ----------
-    D. P. Kingma, J. Ba, "Adam: A Method for Stochastic Optimization", 2015, arXiv:1412.6980.
+    Kingma, D. P., J. Ba, "Adam: A Method for Stochastic Optimization", 2015, arXiv:1412.6980.
     """
     memory = Memory.of(memory, theta, objective, Adaptive(beta_1, beta_2))
     return _descend(objective, memory, batching, tol=tol, max_iter=max_iter, callback=callback)

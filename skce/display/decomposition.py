@@ -68,7 +68,7 @@ class DecompositionDisplay:
 
     References
     ----------
-    T. Dimitriadis, T. Gneiting, A. I. Jordan, "Stable reliability diagrams for probabilistic classifiers", 2021,
+    Dimitriadis, T., T. Gneiting, A. I. Jordan, "Stable reliability diagrams for probabilistic classifiers", 2021,
     doi:10.1073/pnas.2016191118
 
     Examples

@@ -85,7 +85,7 @@ class ReliabilityDisplay:
 
     References
     ----------
-    T. Dimitriadis, T. Gneiting, A. I. Jordan, "Stable reliability diagrams for probabilistic classifiers", 2021,
+    Dimitriadis, T., T. Gneiting, A. I. Jordan, "Stable reliability diagrams for probabilistic classifiers", 2021,
     doi:10.1073/pnas.2016191118
 
     See Also
