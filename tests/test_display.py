@@ -880,3 +880,25 @@ def test_no_decomposition(frame, match):
     """The columns it lacks are named."""
     with pytest.raises(ValueError, match=match):
         DecompositionDisplay(frame)
+
+
+@pytest.mark.parametrize("display", [ReliabilityDisplay, DecompositionDisplay])
+def test_long_names_leave_the_legend_in_the_figure(display):
+    """They are broken into lines: the numbers behind them are not cut off."""
+    p = np.random.default_rng(0).random(80)
+    y = (np.random.default_rng(1).random(80) < p).astype(int)
+    shown = display.from_predictions(y, {"Pipeline of a StandardScaler and a LogisticRegression": p, "short": p**2})
+    shown.figure_.canvas.draw()
+    assert shown.ax_.get_legend().get_window_extent().x1 <= shown.figure_.bbox.x1
+    assert shown.ax_.bbox.width > 0.4 * shown.figure_.bbox.width
+
+
+def test_many_models_leave_the_legend_of_a_grid_in_the_figure():
+    """It has as many columns as there is room for."""
+    P = np.random.default_rng(0).dirichlet(np.ones(3), 60)
+    names = ["LogisticRegression", "GaussianNB", "RandomForestClassifier", "KNeighborsClassifier"]
+    shown = ReliabilityDisplay.from_predictions(P.argmax(axis=1), dict.fromkeys(names, P), confidence=None)
+    shown.figure_.canvas.draw()
+    extent = shown.figure_.legends[0].get_window_extent()
+    assert extent.x0 >= 0
+    assert extent.x1 <= shown.figure_.bbox.x1

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from itertools import islice
+from textwrap import fill
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -17,6 +18,9 @@ MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*")
 """One more than colours, so that a colour that comes again has another marker."""
 
 GREY = "#767676"
+
+LETTERS_A_LINE = 24
+"""Of a model's name."""
 
 LETTERS_AN_INCH = 15
 """Of the default size; a legend's entry takes ten more for its handle."""
@@ -63,18 +67,27 @@ def shade(color: str, alpha: float) -> tuple[float, ...]:
 
 def legend_above(ax: Any, handles: list[Any], labels: list[str], title: str | None = None) -> None:
     """A legend that covers nothing, in as many columns as its words leave room for."""
-    room = LETTERS_AN_INCH * ax.bbox.width / ax.figure.dpi
-    columns = min(len(handles), max(1, int(room / (max(map(len, labels)) + 10))))
     ax.legend(
         handles,
         labels,
         title=title,
         loc="lower left",
         bbox_to_anchor=(0, 1),
-        ncols=columns,
+        ncols=columns_for(ax, labels),
         alignment="left",
         frameon=False,
     )
+
+
+def columns_for(place: Any, labels: list[str]) -> int:
+    """Columns of a legend of these labels on axes or a figure."""
+    inches = place.bbox.width / (place.dpi if hasattr(place, "dpi") else place.figure.dpi)
+    return min(len(labels), max(1, int(LETTERS_AN_INCH * inches / (max(map(len, labels)) + 10))))
+
+
+def wrapped(name: Any) -> str:
+    """A name in lines that leave room beside them."""
+    return fill(str(name), LETTERS_A_LINE)
 
 
 def whole_ticks(axis: Any) -> None:

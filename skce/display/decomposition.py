@@ -209,7 +209,7 @@ class DecompositionDisplay:
         self._draw_intervals()
         self._write_numbers()
         self.ax_.set(xlabel=f"Cross-entropy ({figure.unit(self.base)})", ylim=(n - 0.5, -0.5))
-        self.ax_.set_yticks(range(n), [str(model) for model in self.decomposition.index])
+        self.ax_.set_yticks(range(n), [figure.wrapped(model) for model in self.decomposition.index])
         self.ax_.tick_params(axis="y", length=0)
         handles = [self.discriminations_, self.miscalibrations_, self.losses_, self.uncertainties_]
         handles += list(self.intervals_.values())[:1]

@@ -296,7 +296,7 @@ class ReliabilityDisplay:
             options = {"title": str(label), "title_fontproperties": {"weight": "bold"}, "fontsize": "small"}
             options |= {"handlelength": 1.2, "handletextpad": 0.4, "borderaxespad": 0.0}
             for line in self.lines_[label].values():
-                line.set(markersize=4, label=line.get_label().rpartition(": ")[2])
+                line.set(markersize=4, label=line.get_label().rpartition(":")[2].strip())
         ax.legend(loc="lower left", bbox_to_anchor=(0, 1), alignment="left", frameon=False, **options)
 
     def _draw_model(self, ax: Any, label: Any, model: Any, style: figure.Style, fullest: float) -> None:
@@ -314,7 +314,7 @@ class ReliabilityDisplay:
             color=style.color,
             marker=style.marker,
             markevery=0.15,
-            label=f"{model}: MCB {curve.miscalibration:.3f} DSC {curve.discrimination:.3f}",
+            label=_label(model, curve),
         )
 
     def _explanation(self) -> str:
@@ -334,10 +334,21 @@ class ReliabilityDisplay:
             for model, line in lines.items()
         ]
         self.figure_.legend(
-            handles=handles, loc="outside upper center", ncols=len(handles), title=self._explanation(), frameon=False
+            handles=handles,
+            loc="outside upper center",
+            ncols=figure.columns_for(self.figure_, [str(model) for model in lines]),
+            title=self._explanation(),
+            frameon=False,
         )
         self.figure_.supxlabel("Predicted probability of the class", size="medium")
         self.figure_.supylabel("Observed frequency", size="medium")
+
+
+def _label(model: Any, curve: ReliabilityCurve) -> str:
+    """A model's entry in the legend; a long name has lines of its own."""
+    name = figure.wrapped(model)
+    end = "\n" if name != str(model) else " "
+    return f"{name}:{end}MCB {curve.miscalibration:.3f} DSC {curve.discrimination:.3f}"
 
 
 class _Resampling(NamedTuple):
