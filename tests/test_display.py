@@ -902,3 +902,9 @@ def test_many_models_leave_the_legend_of_a_grid_in_the_figure():
     extent = shown.figure_.legends[0].get_window_extent()
     assert extent.x0 >= 0
     assert extent.x1 <= shown.figure_.bbox.x1
+
+
+def test_infinite_logits_are_refused():
+    """As everywhere else: no probability is made of them."""
+    with pytest.raises(ValueError, match="Logits must be finite or -inf: row 1 has inf"):
+        ReliabilityDisplay.from_predictions([0, 1, 1], [-1.0, np.inf, 0.0], labels=[0, 1], from_logits=True)

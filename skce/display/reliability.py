@@ -402,8 +402,8 @@ def _column(case: Case, place: int) -> NDArray[Any]:
     """Predicted probability of one class, (n,), in float64."""
     outputs = case.outputs
     if case.from_logits:
-        loss = case.loss(CROSS_ENTROPY, None)
-        outputs = loss.proba(outputs)
+        validation.explain_logits(outputs)
+        outputs = case.loss(CROSS_ENTROPY, None).proba(outputs)
     validation.check_probabilities(outputs)
     if outputs.ndim == 2:
         return outputs[:, place].astype(np.float64)
