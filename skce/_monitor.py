@@ -44,20 +44,30 @@ class Validation:
 
 @dataclass
 class Printer:
-    """A line for every step, or for every `every` of them."""
+    """A line for every step, or for every `every` of them and the last; steps count on from `before`."""
 
     every: int
     validation: Validation | None = None
+    before: int = 0
+    unsaid: str = ""
 
     def __call__(self, step: Step) -> bool:
-        if step.n_iter % self.every == 0:
-            parts = [f"step {step.n_iter:4d}   objective {step.value:.8f}"]
-            if self.validation is not None:
-                parts.append(f"validation {self.validation.curve[-1]:.8f}")
-            if np.isfinite(step.distance):
-                parts.append(f"distance to the minimum about {step.distance:.1e}")
-            print("   ".join(parts))  # noqa: T201 - what verbose is for
+        number = self.before + step.n_iter
+        parts = [f"step {number:4d}   objective {step.value:.8f}"]
+        if self.validation is not None:
+            parts.append(f"validation {self.validation.curve[-1]:.8f}")
+        if np.isfinite(step.distance):
+            parts.append(f"distance to the minimum about {step.distance:.1e}")
+        self.unsaid = "   ".join(parts)
+        if number % self.every == 0:
+            self.close()
         return False
+
+    def close(self) -> None:
+        """Print the line of the last step, if it was not."""
+        if self.unsaid:
+            print(self.unsaid)  # noqa: T201 - what verbose is for
+            self.unsaid = ""
 
 
 class Bridge:

@@ -40,6 +40,7 @@ class Training:
     def __init__(self, estimator: Any, link: Link, data: validation.FitInput, alpha: float, *, streaming: bool = False):
         self.estimator, self.link, self.data = estimator, link, data
         self.seen = getattr(estimator, "_seen", (0.0, 0.0)) if streaming else None
+        self.printer: Printer | None = None
         self.seed = 0 if estimator.random_state is None else estimator.random_state
         sums = target_sums(link.classes, data.targets.values, data.weights)
         self.class_weights = link.class_weights(estimator.class_weight, sums)
@@ -68,7 +69,10 @@ class Training:
             options["memory"] = self._memory(options["batching"]) if resume else None
         if streaming:
             options["max_iter"] = 1
-        return solver(self.objective, theta, **{**options, "callback": callback})
+        result = solver(self.objective, theta, **{**options, "callback": callback})
+        if self.printer is not None and self.seen is None:
+            self.printer.close()
+        return result
 
     def watched(
         self, held_out: validation.FitInput | None = None, bridge: Bridge | None = None
@@ -77,7 +81,9 @@ class Training:
         validation_ = None if held_out is None else self._validation(held_out)
         watchers: list[Any] = [] if validation_ is None else [validation_]
         if self.estimator.verbose:
-            watchers.append(Printer(int(self.estimator.verbose), validation_))
+            before = getattr(self.estimator, "n_iter_", 0) if self.seen is not None else 0
+            self.printer = Printer(int(self.estimator.verbose), validation_, before)
+            watchers.append(self.printer)
         if bridge is not None:
             watchers.append(bridge)
         return watch(watchers), validation_

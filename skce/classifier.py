@@ -112,7 +112,7 @@ class CrossEntropyClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimato
         Chooses the validation rows, the mini-batches, and the rows that a model of the Hessian looks at when there are
         many. None always chooses the same.
     verbose : int, default=0
-        Prints a line for each step, or for each `verbose` of them.
+        Prints a line for each step, or for each `verbose` of them and the last.
 
     Attributes
     ----------

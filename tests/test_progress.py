@@ -58,12 +58,13 @@ class Recorder:
 @all_solvers
 @pytest.mark.parametrize("every", [1, 3])
 def test_lines(capsys, solver, every):
-    """One for each step, or for each of so many, with the objective of that step in aligned columns."""
+    """One for each step, or for each of so many and the last, with its objective in aligned columns."""
     X, y, _ = problem()
     model = CrossEntropyClassifier(solver=solver, alpha=0.05, verbose=every).fit(X, y)
     lines = capsys.readouterr().out.splitlines()
     first = solver in MINI_BATCH
-    steps = [step for step in range(first, model.n_iter_ + 1) if step % every == 0]
+    last = model.n_iter_
+    steps = [step for step in range(first, last + 1) if step % every == 0 or step == last]
     assert [int(re.match(r"step +(\d+)   objective", line)[1]) for line in lines] == steps
     assert_allclose([float(line.split()[3]) for line in lines], model.loss_curve_[np.array(steps) - first], atol=1e-8)
     assert len({line.index("objective") for line in lines}) == 1
@@ -242,3 +243,13 @@ def test_callbacks_and_watchers_together(capsys):
     recorder = Recorder()
     model = CrossEntropyClassifier(early_stopping=True, verbose=1).set_callbacks(recorder).fit(X, y)
     assert len(capsys.readouterr().out.splitlines()) == len(model.validation_loss_curve_) == len(recorder.models) + 1
+
+
+def test_lines_of_a_stream_count_on(capsys):
+    """Calls of partial_fit are steps of one training."""
+    X, y, _ = problem()
+    model = CrossEntropyClassifier(verbose=2)
+    for _ in range(5):
+        model.partial_fit(X, y, classes=np.unique(y))
+    numbers = [int(line.split()[1]) for line in capsys.readouterr().out.splitlines()]
+    assert numbers == [2, 4]
