@@ -99,7 +99,9 @@ def decompose(
     high, by about 0.03 nats for 500 rows and 0.01 for 2,000. A softmax cannot learn everything, and is judged on rows
     that it has not seen: the miscalibration is what can be saved by it, 0 where it saves nothing, and the
     discrimination may be slightly negative for predictions that know nothing. `recalibration="softmax"` gives the
-    same for two classes.
+    same for two classes. Probabilities of exactly 0, as forests predict them, are far off on the scale of logarithms: a
+    linear map there cannot mend what a floor under them would, and that part counts as missing discrimination. A
+    softmax of a hundred classes takes seconds for some thousand rows.
 
     A resample repeats rows, so isotonic regression fits it even better than the rows, and the percentiles of its terms
     miss the true ones. The intervals here are basic bootstrap intervals, and moved by the bootstrap's bias a second
