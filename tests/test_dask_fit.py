@@ -495,6 +495,8 @@ WORK = {
 
 
 @pytest.mark.parametrize("source", SOURCES)
+# cloudpickle looks for a function's module in all that are loaded, some of which old packages have deprecated.
+@pytest.mark.filterwarnings("ignore:the .* private module is deprecated:DeprecationWarning")
 def test_reading_again_is_fine(source, tmp_path):
     """Data from memory or disk, cut or not, give no warning, and neither do results that are kept."""
     X, codes, _ = problem()
