@@ -334,3 +334,14 @@ def test_bad_predictions(y_proba, message):
     """A frame whose columns are neither the classes nor models is not guessed at."""
     with pytest.raises(ValueError, match=message):
         decompose([0, 1, 1], y_proba)
+
+
+def test_interval_of_the_uncertainty_covers_the_truth():
+    """Nothing is fitted for it: its interval is not moved by the bias of the other terms."""
+    rng, frequency, held = np.random.default_rng(0), 0.46, 0
+    truth = -frequency * np.log(frequency) - (1 - frequency) * np.log(1 - frequency)
+    for _ in range(60):
+        y = (rng.random(200) < frequency).astype(int)
+        row = decompose(y, np.full(200, frequency), labels=[0, 1], confidence=0.9, n_resamples=60).iloc[0]
+        held += row["uncertainty_low"] <= truth <= row["uncertainty_high"]
+    assert held >= 48  # 90% of 60 is 54, less twice the standard error is 49
