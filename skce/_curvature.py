@@ -18,6 +18,7 @@ from scipy import linalg, sparse
 
 from skce import _kernels as kernels
 from skce._rows import DaskRows, choose, is_sparse
+from skce._sample import LARGEST_SAMPLE
 from skce.losses import Curvature, Loss
 
 JITTER = 1e-12
@@ -29,10 +30,6 @@ STEEPEST = 0.25
 
 LARGEST_HESSIAN = 1_000_000
 """Numbers of a Hessian that is built in whole: 8 MB."""
-
-
-LARGEST_SAMPLE = 1 << 25
-"""Numbers of the rows that a client gathers from dask, 256 MB, unless twice as many rows as features are more."""
 
 
 class Model(Protocol):
@@ -116,6 +113,8 @@ class Hessian:
     loss : Loss
     rows : Rows or DaskRows
         Blocks of X, targets and weights.
+    stand_ins : Rows or None
+        Fewer of them that stand for all, of the same weight.
     shape : (k, p)
         Shape of theta.
     total : float
@@ -132,6 +131,7 @@ class Hessian:
         self,
         loss: Loss,
         rows: Any,
+        stand_ins: Any = None,
         *,
         shape: tuple[int, int],
         total: float,
@@ -145,8 +145,10 @@ class Hessian:
         X = rows.arrays[0]
         self.sparse = is_sparse(X)
         self.independent = loss.one_question_a_column
-        self.exact, self.full = cheapest(rows.n_rows, shape, self.sparse, self.independent)
-        self.sample = rows if self.exact else self._sample(random_state)
+        self.sampled = stand_ins is not None
+        looked_at = rows if stand_ins is None else stand_ins
+        self.exact, self.full = cheapest(rows.n_rows, looked_at.n_rows, shape, self.sparse, self.independent)
+        self.sample = looked_at if self.exact or self.sampled else self._sample(random_state)
         self.floor = np.finfo(X.dtype).eps ** (2 / 3)
         self._moments()
 
@@ -192,7 +194,7 @@ class Hessian:
         self.variance[self.variance <= noise] = 0
 
     def _exact(self, curvature: Callable[..., Curvature]) -> Exact:
-        (hessian,) = self.rows.sum(partial(block_hessian, curvature, self.center))
+        (hessian,) = self.sample.sum(partial(block_hessian, curvature, self.center))
         hessian /= self.total
         k, p = self.shape
         d = len(self.variance)
@@ -207,7 +209,7 @@ class Hessian:
         diagonal[:, :d] += self.alpha + self.floor**1.5 * STEEPEST * self.variance
         diagonal[:, d:] += self.floor**1.5 * STEEPEST
         blocks = hessian if self.independent else hessian.reshape(1, k * p, k * p)
-        return Exact(blocks, self.center, exact=self.loss.convex)
+        return Exact(blocks, self.center, exact=self.loss.convex and not self.sampled)
 
     def _factored(self, curvature: Callable[..., Curvature]) -> Factored:
         center = None if self.sparse else self.center
@@ -241,21 +243,25 @@ class Hessian:
         return mean, covariance
 
 
-def cheapest(n: int, shape: tuple[int, int], is_sparse: bool, independent: bool) -> tuple[bool, bool]:
+def cheapest(n: int, sample: int, shape: tuple[int, int], is_sparse: bool, independent: bool) -> tuple[bool, bool]:
     """Which model makes a fit cheapest: whether the whole Hessian, and if not whether all correlations of the features.
 
     In multiplications. Newton's method takes about 8 steps, each with a Hessian and its factorisation; a factored
     model 12 for one output, of whose Hessian it is a sample, and about 40 for several, each with little more than a
     pass over X; and three times a basis of the features. What a step's calls take when nothing is large counts as 1e6.
-    The Hessian of outputs that are `independent` is one of p^2 for each.
+    Where `sample` rows stand for all n, all of that is done with them; 2 passes over all rows follow, or 15 with a
+    factored model of several outputs. The Hessian of outputs that are `independent` is one of p^2 for each.
     """
     k, p = shape
-    q, call, steps = k * p, 1e6, 12 if k == 1 else 40
+    q, call, steps, passes = k * p, 1e6, *((12, 2) if k == 1 else (40, 15))
     if independent:
-        newton = 8 * (call + k * (n * p * p / 2 + p**3 / 3))
+        newton = 8 * (call + k * (sample * p * p / 2 + p**3 / 3))
     else:
-        newton = 8 * (call + n * p * p * k / 2 + n * q * q / 2 + q**3 / 3)
-    factored = steps * (call + 4 * n * q) + 3 * (10 * p**3 + p * p * min(n, sample_size(p)))
+        newton = 8 * (call + sample * p * p * k / 2 + sample * q * q / 2 + q**3 / 3)
+    factored = steps * (call + 4 * sample * q) + 3 * (10 * p**3 + p * p * min(sample, sample_size(p)))
+    if sample < n:
+        newton += 2 * (call + 4 * n * q)
+        factored += passes * (call + 4 * n * q)
     numbers = k * p * p if independent else q * q
     return numbers <= LARGEST_HESSIAN and newton <= factored, p <= (500 if is_sparse else 3000)
 

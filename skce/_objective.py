@@ -17,6 +17,7 @@ from skce import _kernels as kernels
 from skce import _validation as validation
 from skce._curvature import STEEPEST, Hessian, Model
 from skce._rows import SHARDS, DaskRows, Rows, blas_threads, choose
+from skce._sample import stand_ins
 from skce._scaling import Scaling
 from skce.losses import Loss
 
@@ -56,7 +57,12 @@ class Objective:
     mass : float, default=None
         Weight of all rows, if it is known.
     random_state : int or RandomState
-        Chooses the rows that a factored model of the Hessian looks at.
+        Chooses the rows that stand for all of them.
+
+    Attributes
+    ----------
+    sample : Objective or None
+        The same over few of the rows, to start from their minimum; None where all are few, or a start is known.
     """
 
     def __init__(
@@ -103,6 +109,7 @@ class Objective:
         return Hessian(
             self.loss,
             self.rows,
+            None if self._stand_ins is None else self._stand_ins.rows,
             shape=self.shape,
             total=self.total,
             weight=self.mass,
@@ -110,6 +117,31 @@ class Objective:
             fit_intercept=self.fit_intercept,
             random_state=self.random_state,
         )
+
+    @cached_property
+    def sample(self) -> "Objective | None":
+        return self._stand_ins
+
+    @cached_property
+    def _stand_ins(self) -> "Objective | None":
+        k, p = self.shape
+        n_parameters = p if self.loss.one_question_a_column else k * p
+        arrays = stand_ins(self.rows, n_parameters, max(k, 2), self.mass, self.random_state)
+        if arrays is None:
+            return None
+        chosen = Objective(
+            self.loss,
+            *arrays,
+            total=self.total,
+            n_outputs=k,
+            alpha=self.alpha,
+            fit_intercept=self.fit_intercept,
+            frequencies=self.frequencies,
+            mass=self.mass,
+            random_state=self.random_state,
+        )
+        chosen.sample = chosen._stand_ins = None
+        return chosen
 
     @cached_property
     def dtype(self) -> np.dtype:
@@ -133,9 +165,10 @@ class Objective:
         return FlatModel(self.hessian.model(coef.astype(self.dtype), intercept.astype(self.dtype)), self.shape)
 
     def with_alpha(self, alpha: float) -> "Objective":
-        """The same with another penalty; what is known of the rows is shared."""
+        """The same with another penalty; what is known of the rows is shared, and so is a start."""
         other = copy(self)
         other.alpha = alpha
+        other.sample = None
         other.hessian = copy(self.hessian)
         other.hessian.alpha = alpha
         return other

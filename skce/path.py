@@ -198,9 +198,9 @@ def _path(
     with single_blas_thread:
         training = Training(base, link_of(base.link, data.targets), data, alphas[0])
         theta = training.objective.start()
-    for alpha in alphas:
+    for i, alpha in enumerate(alphas):
         with single_blas_thread:
-            penalised = training.with_alpha(float(alpha))
+            penalised = training.with_alpha(float(alpha)) if i else training
             result = penalised.solve(theta, penalised.watched()[0])
         theta = result.theta
         model = clone(base).set_params(alpha=float(alpha))

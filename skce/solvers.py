@@ -1,7 +1,7 @@
 """Solvers: functions that minimise an objective, `(objective, theta, *, tol, max_iter, callback) -> Result`.
 
-A solver knows vectors and the questions it may ask of an objective, `value_and_gradient(theta)` and
-`curvature(theta)`; it imports nothing from skce. `SOLVERS` at the end is what the classifier and the tests walk.
+A solver knows vectors and the questions it may ask of an objective, `value_and_gradient(theta)`, `curvature(theta)` and
+`sample`; it imports nothing from skce. `SOLVERS` at the end is what the classifier and the tests walk.
 """
 
 from collections import deque
@@ -21,6 +21,9 @@ MEMORY, MEMORY_NUMBERS = 20, 8_000_000
 
 FAR_OFF = 30
 """A step that is longer than the model's by this factor, or shorter, is taken where the model does not hold."""
+
+HEAD_TOL = 10
+"""How many times farther from the minimum a sample's may end, which is not that of all rows."""
 
 WINDOW = 5
 """Steps whose gain is compared with that of as many before."""
@@ -104,13 +107,14 @@ def lbfgs(objective: Any, theta: np.ndarray, *, tol: float, max_iter: int, callb
     """L-BFGS that starts each direction from a model of the Hessian; damped Newton where the model is exact.
 
     Stops when the estimated distance of the objective to its minimum is at most `tol`, in the units of the objective:
-    the Newton decrement g^T H^-1 g / 2, or what the last steps' falling gains add up to, whichever is more.
+    the Newton decrement g^T H^-1 g / 2, or what the last steps' falling gains add up to, whichever is more. Starts from
+    the minimum over a sample of the rows where there are many.
 
     References
     ----------
     Nocedal, J., S. J. Wright, "Numerical Optimization", 2nd ed., 2006, algorithms 7.4 and 3.5.
     """
-    value, gradient = objective.value_and_gradient(theta)
+    theta, value, gradient = _head_start(objective, theta, tol=tol, max_iter=max_iter)
     curve, pairs = [value], deque[tuple](maxlen=int(np.clip(MEMORY_NUMBERS // len(theta), 5, MEMORY)))
     model, fresh = objective.curvature(theta), True
     n_iter = 0
@@ -443,6 +447,18 @@ def _ends(memory: Memory, batching: Batching, value: float, tol: float) -> bool:
     return False
 
 
+def _head_start(
+    objective: Any, theta: np.ndarray, *, tol: float, max_iter: int
+) -> tuple[np.ndarray, float, np.ndarray]:
+    """The minimum over a sample of the rows if the objective has one, or theta if that is lower; with its value."""
+    if objective.sample is not None:
+        ahead = lbfgs(objective.sample, theta, tol=HEAD_TOL * tol, max_iter=max_iter)
+        value, gradient = objective.value_and_gradient(ahead.theta)
+        if value < ahead.curve[0]:
+            return ahead.theta, value, gradient
+    return theta, *objective.value_and_gradient(theta)
+
+
 def _tell(callback: Callback | None, n_iter: int, theta: np.ndarray, value: float, distance: float = np.nan) -> bool:
     """Whether the callback asks to stop."""
     return callback is not None and bool(callback(Step(n_iter, theta, value, distance)))
@@ -474,9 +490,7 @@ def _distance(decrement: float, model: Any, curve: list[float]) -> float:
     decrement of an inexact model, and of an exact one of the step before, may be a few times too hopeful.
     """
     decrement, steps = float(decrement), min(WINDOW, (len(curve) - 1) // 2)
-    if steps == 0:
-        return decrement
-    if model.exact:
+    if steps == 0 or model.exact:
         return SAFETY * decrement
     last, before = curve[-1 - steps] - curve[-1], curve[-1 - 2 * steps] - curve[-1 - steps]
     if last <= 0:

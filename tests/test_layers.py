@@ -11,7 +11,7 @@ PACKAGE = Path(__file__).resolve().parents[1] / "skce"
 LAYERS = [
     {"_targets", "_rows", "_kernels", "_validation", "solvers"},
     {"information", "losses"},
-    {"_scaling", "_curvature", "_objective"},
+    {"_sample", "_scaling", "_curvature", "_objective"},
     {"_link", "_monitor", "_case", "_recalibration"},
     {"_lazy", "_scores", "decomposition", "report", "comparison"},
     {"metrics"},

@@ -26,6 +26,8 @@ class Inverse:
 class Quadratic:
     """(x - a)^T H (x - a) / 2 + c, with a model of H: itself, its diagonal, or the identity."""
 
+    sample = None
+
     def __init__(self, model="exact", condition=50.0, size=6, seed=0):
         rng = np.random.default_rng(seed)
         basis = linalg.qr(rng.normal(size=(size, size)))[0]
@@ -51,6 +53,8 @@ class Quadratic:
 
 class Valley:
     """A convex function with a long curved valley floor: log(cosh) across, slowly rising along a rotated axis."""
+
+    sample = None
 
     minimum = np.array([0.7, -0.3])
 
@@ -86,6 +90,18 @@ def test_finds_the_minimum_of_a_quadratic(solver, model):
     assert result.converged
     assert_allclose(result.theta, objective.minimum, atol=1e-5)
     assert result.value == pytest.approx(3.0, abs=1e-10)
+
+
+@pytest.mark.parametrize("helps", [True, False])
+def test_starts_from_the_minimum_of_a_sample(helps):
+    """If that is lower than the start is in the sample."""
+    problem, sample = Quadratic(), Quadratic()
+    sample.minimum = problem.minimum + 0.01 if helps else -problem.minimum
+    problem.sample = sample
+    result = SOLVERS["lbfgs"](problem, np.zeros(6), tol=1e-9, max_iter=50)
+    start = problem.value_and_gradient(sample.minimum if helps else np.zeros(6))[0]
+    assert_allclose(result.curve[0], start, rtol=1e-6)
+    assert_allclose(result.theta, problem.minimum, atol=1e-4)
 
 
 def test_newton_takes_one_step_on_a_quadratic():
