@@ -229,7 +229,7 @@ class Loss(ABC):
 
     def _explain(self, logits: NDArray[Any], values: NDArray[Any]) -> None:
         """The kernels turn a forbidden logit into nan: only then look for it."""
-        if np.isnan(values).any() or (self.one_question_a_column and not logits.max() < np.inf):
+        if np.isnan(values.max()) or (self.one_question_a_column and not logits.max() < np.inf):
             validation.explain_logits(logits)
 
 
@@ -344,7 +344,7 @@ class _SoftmaxEntropy(SoftmaxLoss):
             at_label = -others * scale if spread is None else label * scale - slope
             e.reshape(-1)[flat] = at_label
             if spread is not None:
-                e -= spread
+                kernels.subtract_from_rows(e, spread)
         return values
 
     def total_mass(self, targets: NDArray[Any], logits: NDArray[Any]) -> Any:

@@ -72,6 +72,17 @@ def test_scale_rows(k, order):
 
 @every_order
 @every_width
+def test_subtract_from_rows(k, order):
+    """The same row from each, in place, also where it is one number over and over."""
+    for row in (np.random.default_rng(0).normal(size=k), np.full(k, 0.3)):
+        a = block(k, order=order)
+        expected = a - row
+        kernels.subtract_from_rows(a, row)
+        assert_array_equal(a, expected)
+
+
+@every_order
+@every_width
 def test_gather(k, order):
     """The label's entry of each row."""
     a = block(k, order=order)
