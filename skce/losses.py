@@ -359,7 +359,7 @@ class _SoftmaxEntropy(SoftmaxLoss):
         if targets.ndim == 1 and not (self.focus and self.label_smoothing):
             own, spread = self._code_mass(targets, proba)
             values = _minus_log(own, kernels.gather(proba, targets), eps, self.focus)
-            return values if spread is None else values + kernels.spread_minus_log(proba.clip(eps, 1 - eps), spread)
+            return values if spread is None else values + kernels.spread_minus_log(proba, spread, eps)
         return kernels.row_sums(_minus_log(self.mass(targets, proba), proba, eps, self.focus))
 
 
