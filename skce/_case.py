@@ -139,6 +139,10 @@ class Case:
             return sums
         return np.array([(len(targets) if weights is None else weights.sum()) - sums, sums])
 
+    def class_masses(self, class_weights: NDArray[Any] | None) -> NDArray[Any]:
+        """Total weight of each class in the mean."""
+        return self.class_totals() * (1 if class_weights is None else class_weights)
+
     def class_losses(self, loss: Loss, *, relative: bool) -> NDArray[Any]:
         """Weighted sum of each class's terms of a loss without class weights; the loss is linear in those.
 

@@ -139,11 +139,8 @@ class ClassScore:
         loss = case.total(values)
         if self.reduction == "sum":
             return loss
-
-        def masses() -> NDArray[Any]:
-            return case.class_totals() * (1 if weights is None else weights)
-
-        return self.finish(Totals(loss, lambda: case.total_mass(weights), masses, case.eps, case.log_base))
+        mass, masses = partial(case.total_mass, weights), partial(case.class_masses, weights)
+        return self.finish(Totals(loss, mass, masses, case.eps, case.log_base))
 
     def part(self, y_true: Any, y_proba: Any, sample_weight: Any) -> ClassSums:
         case = self._case(y_true, y_proba, sample_weight, False)
@@ -219,8 +216,9 @@ class ClassScore:
         return np.empty(())
 
     def _case(self, y_true: Any, y_proba: Any, sample_weight: Any, whole: bool) -> Case:
-        options = Options(sample_weight, self.from_logits, self.reduction, self.base, self.eps, self.handle_unknown)
-        options = options._replace(whole=whole)
+        options = Options(
+            sample_weight, self.from_logits, self.reduction, self.base, self.eps, self.handle_unknown, whole
+        )
         if self.binary:
             return binary_case(y_true, y_proba, self.pos_label, self.labels, options)
         return classes_case(y_true, y_proba, self.labels, options)

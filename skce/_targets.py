@@ -117,7 +117,7 @@ def _classes_from_table(y: np.ndarray, low: int, high: int) -> tuple[np.ndarray,
     present[offset[:TABLE_LIMIT]] = True
     if not present.all():  # the first labels rarely leave one out
         present[offset[TABLE_LIMIT:]] = True
-    places = np.flatnonzero(present)
+    places = present.nonzero()[0]
     codes = offset if len(places) == len(present) else (np.cumsum(present) - 1)[offset]
     return np.array([low + place for place in places.tolist()]).astype(y.dtype), codes
 

@@ -229,7 +229,7 @@ class Loss(ABC):
 
     def _explain(self, logits: NDArray[Any], values: NDArray[Any]) -> None:
         """The kernels turn a forbidden logit into nan: only then look for it."""
-        if np.isnan(values).any() or (self.one_question_a_column and not logits.max() < np.inf):
+        if np.isnan(values.max()) or (self.one_question_a_column and not logits.max() < np.inf):
             validation.explain_logits(logits)
 
 
@@ -344,7 +344,7 @@ class _SoftmaxEntropy(SoftmaxLoss):
             at_label = -others * scale if spread is None else label * scale - slope
             e.reshape(-1)[flat] = at_label
             if spread is not None:
-                e -= spread
+                kernels.subtract_from_rows(e, spread)
         return values
 
     def total_mass(self, targets: NDArray[Any], logits: NDArray[Any]) -> Any:
@@ -359,7 +359,7 @@ class _SoftmaxEntropy(SoftmaxLoss):
         if targets.ndim == 1 and not (self.focus and self.label_smoothing):
             own, spread = self._code_mass(targets, proba)
             values = _minus_log(own, kernels.gather(proba, targets), eps, self.focus)
-            return values if spread is None else values + kernels.spread_minus_log(proba.clip(eps, 1 - eps), spread)
+            return values if spread is None else values + kernels.spread_minus_log(proba, spread, eps)
         return kernels.row_sums(_minus_log(self.mass(targets, proba), proba, eps, self.focus))
 
 

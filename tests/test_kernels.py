@@ -72,6 +72,60 @@ def test_scale_rows(k, order):
 
 @every_order
 @every_width
+def test_subtract_from_rows(k, order):
+    """The same row from each, in place, also where it is one number over and over."""
+    for row in (np.random.default_rng(0).normal(size=k), np.full(k, 0.3)):
+        a = block(k, order=order)
+        expected = a - row
+        kernels.subtract_from_rows(a, row)
+        assert_array_equal(a, expected)
+
+
+@every_order
+@every_dtype
+@pytest.mark.parametrize("k", [*WIDTHS, 10, 12, 64])
+def test_log_sums(k, dtype, order):
+    """Sum of the logarithms of each row, though the products of whole rows would underflow."""
+    limits = np.finfo(dtype)
+    for least in (limits.tiny, limits.eps, 1e-4, 0.9):
+        p = np.random.default_rng(k).uniform(np.log(least), 0, (9, k))
+        p[3], p[4], p[5, 0] = 0, np.log(least), 0
+        p = np.asarray(np.maximum(np.exp(p).astype(dtype), dtype(least)), order="F" if order == "F" else "C")
+        p = np.repeat(p, 2, axis=1)[:, ::2] if order == "strided" else p
+        sums = kernels.log_sums(p, p.min())
+        exact = np.log(p.astype(np.longdouble)).sum(axis=1)
+        assert sums.dtype == dtype
+        # Each of k factors is off by half an eps of itself, and each of k sums by half an eps of what is summed.
+        assert (np.abs(sums - exact) <= k * limits.eps * (1 + np.abs(exact))).all()
+        assert_array_equal(sums[3], 0)
+
+
+def test_log_sums_at_the_ends():
+    """A probability of 0 makes -inf, and rows of ones make 0."""
+    with np.errstate(divide="ignore"):
+        assert_array_equal(kernels.log_sums(np.array([[0.0, 1.0], [1.0, 1.0]]), 0.0), [-np.inf, 0])
+        assert_array_equal(kernels.log_sums(np.ones((2, 3)), 1.0), [0, 0])
+
+
+@every_dtype
+@pytest.mark.parametrize("eps", [0.0, 1e-7, 0.1])
+@pytest.mark.parametrize("spread", [[0.1, 0.1, 0.1, 0.1], [0.2, 0.1, 0.3, 0.1], [0.0, 0.1, 0.1, 0.1], [0, 0, 0, 0]])
+def test_spread_minus_log_clips(spread, eps, dtype):
+    """Small and large probabilities count as eps and 1 - eps, whether or not a block has any."""
+    mild = np.array([[0.3, 0.2, 0.3, 0.2], [0.2, 0.2, 0.2, 0.4]], dtype=dtype)
+    low = np.array([[1e-9, 0.3, 0.2, 0.5]], dtype=dtype)
+    high = np.array([[1.0, 0.1, 0.2, 0.3]], dtype=dtype)  # no distribution, so that only the upper end is passed
+    spread = np.array(spread, dtype=dtype)
+    for p in (mild, low, high):
+        clipped = p.astype(np.float64).clip(eps, 1 - eps)
+        with np.errstate(divide="ignore"):
+            result = kernels.spread_minus_log(p, spread, eps)
+        assert result.dtype == dtype
+        assert_allclose(result, -(spread * np.log(clipped)).sum(axis=1), rtol=4 * np.finfo(dtype).eps)
+
+
+@every_order
+@every_width
 def test_gather(k, order):
     """The label's entry of each row."""
     a = block(k, order=order)

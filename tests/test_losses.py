@@ -870,6 +870,19 @@ def test_bad_input_of_classes_raises(name, method, targets, logits, error, messa
             getattr(LOSSES[name](label_smoothing=smoothing), method)(targets, logits)
 
 
+@pytest.mark.parametrize("dtype", ["i1", "u1", ">i4", "<i8", ">u8"])
+def test_codes_of_any_integer_type(dtype):
+    """The same loss, and the same error for a code that no logit belongs to, in any size and byte order."""
+    loss, logits = SoftmaxCrossEntropy(), np.arange(9.0).reshape(3, 3)
+    codes = np.zeros((3, 2), dtype=dtype)
+    codes[:, 0] = 2, 0, 1
+    assert_array_equal(loss.value(codes[:, 0], logits), loss.value([2, 0, 1], logits))
+    for bad in (3, 100) if "u" in dtype else (3, 100, -1):
+        codes[1, 0] = bad
+        with pytest.raises(ValueError, match=rf"Class codes must be in 0\.\.2, got .*{bad}"):
+            loss.value(codes[:, 0], logits)
+
+
 @pytest.mark.parametrize("method", ["value", "gradient", "curvature"])
 @pytest.mark.parametrize(
     ("targets", "logits", "error", "message"),

@@ -33,7 +33,7 @@ def check_loss_input(
 def check_target_values(targets: np.ndarray, outputs: np.ndarray, n_codes: int | None) -> np.ndarray:
     """Codes below `n_codes` as positions; anything else as floats in [0, 1], nan only for yes/no questions."""
     if targets.dtype.kind in "iub" and n_codes is not None:
-        if targets.min() < 0 or targets.max() >= n_codes:
+        if targets.view(targets.dtype.str.replace("i", "u")).max() >= n_codes:  # as unsigned, negative ones are large
             raise ValueError(f"Class codes must be in 0..{n_codes - 1}, got {targets.min()} to {targets.max()}.")
         return targets.astype(np.intp, copy=False)
     targets = check_floats("targets", targets).astype(outputs.dtype, copy=False)
