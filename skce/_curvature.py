@@ -31,6 +31,19 @@ STEEPEST = 0.25
 LARGEST_HESSIAN = 1_000_000
 """Numbers of a Hessian that is built in whole: 8 MB."""
 
+LEAST_FACTOR, MOST_FACTORS = 200, 6
+"""Features from which a triangle for each output saves more than its calls cost, and outputs to which it takes no more
+memory than a basis for all."""
+
+LARGEST_COVARIANCE = {True: 500, False: 3000}
+"""Features whose correlations are looked at, of sparse and of dense rows."""
+
+DENSE = 3
+"""Multiplications of large matrices in the time that a pass over X for few outputs takes for one."""
+
+ON_TRUST = 3
+"""Passes that a covariance may cost before any has been made."""
+
 
 class Model(Protocol):
     """What a solver may ask of a model."""
@@ -67,8 +80,7 @@ class Exact:
 class Factored:
     """mean(A) (x) C + alpha I, with C the covariance of the features or only its diagonal.
 
-    Both factors are diagonalised once; a solve then costs two products with their bases. C and the identity of the
-    penalty are diagonalised together, in features scaled to unit variance, so that no scale is too small or too large.
+    mean(A) is diagonalised, and s C + alpha I divided by for each of its eigenvalues s.
     """
 
     exact = False
@@ -83,25 +95,21 @@ class Factored:
         self.center = mean
         class_scale, self.class_basis = linalg.eigh(outputs)
         self.class_scale = np.maximum(class_scale, floor * max(class_scale[-1], STEEPEST))
+        k, d = len(outputs), len(covariance)
         if covariance.ndim == 1:
-            self.basis = None
-            curvature, penalty = covariance, np.full(len(covariance), alpha)
-            least = floor * covariance * self.class_scale[-1]
+            self._divided = _by_variance(covariance, self.class_scale, alpha, floor)
+        elif factors_pay(k, d):
+            self._divided = _by_factors(covariance, self.class_scale, alpha, floor)
         else:
-            self.basis, curvature, penalty = _diagonalise(covariance, alpha, self.class_scale[-1])
-            least = floor * self.class_scale[-1]
-        scales = np.maximum(np.multiply.outer(self.class_scale, curvature) + penalty, least)
-        self.inverse = np.divide(1, scales, out=np.zeros_like(scales), where=scales > 0)
+            self._divided = _by_basis(covariance, self.class_scale, alpha, floor)
 
     def solve(self, gradient: np.ndarray) -> np.ndarray:
         rotated = self.class_basis.T @ _to_centred(gradient, self.center)
-        d = self.inverse.shape[1]
+        if self.center is None:
+            return self.class_basis @ self._divided(rotated)
         result = np.empty_like(rotated)
-        weights = rotated[:, :d] if self.basis is None else rotated[:, :d] @ self.basis
-        weights = weights * self.inverse
-        result[:, :d] = weights if self.basis is None else weights @ self.basis.T
-        if self.center is not None:
-            result[:, d] = rotated[:, d] / self.class_scale
+        result[:, :-1] = self._divided(rotated[:, :-1])
+        result[:, -1] = rotated[:, -1] / self.class_scale
         return _from_centred(self.class_basis @ result, self.center)
 
 
@@ -123,6 +131,8 @@ class Hessian:
         Sum of the weights of the rows.
     alpha : float
     fit_intercept : bool
+    correlated : bool
+        Whether a factored model must know the correlations of the features.
     random_state : int or RandomState
         Chooses the rows that a factored model looks at.
     """
@@ -138,6 +148,7 @@ class Hessian:
         weight: float,
         alpha: float,
         fit_intercept: bool,
+        correlated: bool = True,
         random_state: Any,
     ):
         self.loss, self.rows, self.shape = loss, rows, shape
@@ -147,15 +158,18 @@ class Hessian:
         self.independent = loss.one_question_a_column
         self.sampled = stand_ins is not None
         looked_at = rows if stand_ins is None else stand_ins
-        self.exact, self.full = cheapest(rows.n_rows, looked_at.n_rows, shape, self.sparse, self.independent)
+        self.full = correlated and shape[1] <= LARGEST_COVARIANCE[self.sparse]
+        self.exact = cheapest(rows.n_rows, looked_at.n_rows, shape, self.full, self.independent)
         self.sample = looked_at if self.exact or self.sampled else self._sample(random_state)
+        self._known: tuple[np.ndarray, np.ndarray] | None = None
+        self._paid = 0.0 if self.sampled else -float(ON_TRUST)
         self.floor = np.finfo(X.dtype).eps ** (2 / 3)
         self._moments()
 
     def _sample(self, random_state: Any) -> Any:
         """The rows that a factored model looks at, in small blocks: it makes copies of them in double precision."""
         n, d = self.rows.n_rows, self.rows.arrays[0].shape[1]
-        size = sample_size(d)
+        size = sample_size(n, self.shape)
         if isinstance(self.rows, DaskRows):
             if self.sparse and not self.full:  # sums over all rows are d numbers; a sample of so many features is large
                 return self.rows
@@ -163,12 +177,24 @@ class Hessian:
         rows = self.rows.in_memory(choose(n, size, random_state) if size < n // 2 else None)
         X = rows.arrays[0]
         width = 4 * (X.nnz // X.shape[0] + 1) if self.sparse else 2 * d
-        return rows.part(rows.index, max(64, kernels.block_rows(width)))
+        return rows.part(rows.index, max(min(d, 512), kernels.block_rows(width)))  # each block adds d^2 numbers
 
-    def model(self, coef: np.ndarray, intercept: np.ndarray) -> Model:
-        """The chosen model at W and b."""
+    def model(self, coef: np.ndarray, intercept: np.ndarray, passes: float) -> Model:
+        """The chosen model at W and b, after so many passes over the rows."""
         curvature = partial(block_curvature, self.loss, coef, intercept)
-        return self._exact(curvature) if self.exact else self._factored(curvature)
+        return self._exact(curvature) if self.exact else self._factored(curvature, self._pays(passes))
+
+    def _pays(self, passes: float) -> bool:
+        """Whether to look at the covariance anew: if as much was spent on passes since it was last looked at.
+
+        So no fit takes more than twice as long as it would with the better of always and never.
+        """
+        n, (k, p) = self.rows.n_rows, self.shape
+        price = covariance_price(self.sample.n_rows, self.shape) / (4 * n * k * p)
+        if not self.full or (passes - self._paid < price and not (self.sampled and self._known is None)):
+            return False
+        self._paid = passes
+        return True
 
     def offset(self) -> float:
         """How many standard deviations the mean of a feature is from 0, at most."""
@@ -211,17 +237,22 @@ class Hessian:
         blocks = hessian if self.independent else hessian.reshape(1, k * p, k * p)
         return Exact(blocks, self.center, exact=self.loss.convex and not self.sampled)
 
-    def _factored(self, curvature: Callable[..., Curvature]) -> Factored:
+    def _factored(self, curvature: Callable[..., Curvature], anew: bool) -> Factored:
+        """With the covariance as it is here if that is looked at anew, or as it was, or its diagonal."""
         center = None if self.sparse else self.center
-        sums = partial(block_factors, curvature, center, self.full)
+        sums = partial(block_factors, curvature, center, anew)
         weight, outputs, trace, first, second = self.sample.sum(sums)
         outputs *= self.weight / (weight * self.total)
         if self.loss.shift_invariant:
             outputs = pin(outputs[:, None, :, None])[:, 0, :, 0]
-        mean, covariance = self._covariance(trace / weight, trace, first, second)
-        if not self.fit_intercept:
-            return Factored(outputs, covariance, None, self.alpha, self.floor)
-        return Factored(outputs, covariance, mean if center is None else mean + center, self.alpha, self.floor)
+        if anew or self._known is None:
+            mean, covariance = self._covariance(trace / weight, trace, first, second)
+            mean = mean if center is None else mean + center
+            if anew:
+                self._known = mean, covariance
+        else:
+            mean, covariance = self._known
+        return Factored(outputs, covariance, mean if self.fit_intercept else None, self.alpha, self.floor)
 
     def _covariance(
         self, curvature: float, trace: float, first: np.ndarray, second: np.ndarray
@@ -229,28 +260,29 @@ class Hessian:
         """Mean and covariance of the features, or their variances, weighted by each row's curvature."""
         if not curvature > 1e-200:  # every row is saturated: nothing but rounding is left of the weights
             mean = np.zeros(len(first)) if self.center is None or not self.sparse else self.center
-            return mean, np.diag(self.variance) if self.full else self.variance
+            return mean, np.diag(self.variance) if second.ndim == 2 else self.variance
         mean, covariance = first / trace, second / trace
         if self.fit_intercept:
-            covariance -= np.multiply.outer(mean, mean) if self.full else mean**2
+            covariance -= np.multiply.outer(mean, mean) if second.ndim == 2 else mean**2
         constant = self.variance == 0
-        if self.full:
+        if second.ndim == 2:
             covariance[constant] = 0
             covariance[:, constant] = 0
-        variance = np.einsum("aa->a", covariance) if self.full else covariance  # a view
+        variance = np.einsum("aa->a", covariance) if second.ndim == 2 else covariance  # a view
         variance[constant] = 0
         np.maximum(variance, self.floor**1.5 * self.variance, out=variance)
         return mean, covariance
 
 
-def cheapest(n: int, sample: int, shape: tuple[int, int], is_sparse: bool, independent: bool) -> tuple[bool, bool]:
-    """Which model makes a fit cheapest: whether the whole Hessian, and if not whether all correlations of the features.
+def cheapest(n: int, sample: int, shape: tuple[int, int], full: bool, independent: bool) -> bool:
+    """Whether a fit is cheapest with the whole Hessian, and not with a factored model.
 
     In multiplications. Newton's method takes about 8 steps, each with a Hessian and its factorisation; a factored
     model 12 for one output, of whose Hessian it is a sample, and about 40 for several, each with little more than a
-    pass over X; and three times a basis of the features. What a step's calls take when nothing is large counts as 1e6.
-    Where `sample` rows stand for all n, all of that is done with them; 2 passes over all rows follow, or 15 with a
-    factored model of several outputs. The Hessian of outputs that are `independent` is one of p^2 for each.
+    pass over X; and three times a covariance if it is `full`, or as much again. What a step's calls take when nothing
+    is large counts as 1e6. Where `sample` rows stand for all n, all of that is done with them; 2 passes over all rows
+    follow, or 15 with a factored model of several outputs. The Hessian of outputs that are `independent` is one of p^2
+    for each.
     """
     k, p = shape
     q, call, steps, passes = k * p, 1e6, *((12, 2) if k == 1 else (40, 15))
@@ -258,17 +290,31 @@ def cheapest(n: int, sample: int, shape: tuple[int, int], is_sparse: bool, indep
         newton = 8 * (call + k * (sample * p * p / 2 + p**3 / 3))
     else:
         newton = 8 * (call + sample * p * p * k / 2 + sample * q * q / 2 + q**3 / 3)
-    factored = steps * (call + 4 * sample * q) + 3 * (10 * p**3 + p * p * min(sample, sample_size(p)))
+    factored = steps * (call + 4 * sample * q)
+    if full:
+        factored += min(3 * DENSE * covariance_price(min(sample, sample_size(n, shape)), shape), factored)
     if sample < n:
         newton += 2 * (call + 4 * n * q)
         factored += passes * (call + 4 * n * q)
     numbers = k * p * p if independent else q * q
-    return numbers <= LARGEST_HESSIAN and newton <= factored, p <= (500 if is_sparse else 3000)
+    return numbers <= LARGEST_HESSIAN and newton <= factored
 
 
-def sample_size(d: int) -> int:
-    """Rows that a factored model looks at: more do not change how many steps are taken."""
-    return max(2000, 20 * d)
+def sample_size(n: int, shape: tuple[int, int]) -> int:
+    """Rows that a factored model looks at: 20 for each feature, of which more save no steps, or 8 if they cost much."""
+    k, p = shape
+    return int(max(2000, p * np.clip(16 * n * k / p**2, 8, 20)))
+
+
+def covariance_price(sample: int, shape: tuple[int, int]) -> float:
+    """Of a model with all correlations, in multiplications of a pass: products, and factors or a basis."""
+    k, p = shape
+    return (sample * p * p / 2 + (k / 3 if factors_pay(k, p) else 10) * p**3) / DENSE
+
+
+def factors_pay(k: int, d: int) -> bool:
+    """Whether to factorise the covariance for each output, rather than to find a basis for all."""
+    return d >= LEAST_FACTOR and k <= MOST_FACTORS
 
 
 # The functions of blocks stand outside the class: dask sends them to other machines, with no rows hanging from them.
@@ -337,10 +383,12 @@ def _power_sums(X: Any, weights: np.ndarray | None, center: np.ndarray | None, f
             return w.sum(), first, (X.T @ weighted).toarray()
         return w.sum(), first, np.bincount(X.indices, scaled * X.data, minlength=X.shape[1])
     features = X.astype(np.float64, copy=False) if center is None else X - center
-    scaled = features if weights is None else features * weights[:, None]
-    total = float(len(features)) if weights is None else weights.sum(dtype=np.float64)
-    second = features.T @ scaled if full else np.einsum("ij,ij->j", features, scaled)
-    return total, np.ones(len(features)) @ scaled, second
+    w = np.ones(len(features)) if weights is None else weights
+    if full:  # A^T A takes half the multiplications of A^T B
+        rooted = features * np.sqrt(w)[:, None]
+        return w.sum(dtype=np.float64), w @ features, rooted.T @ rooted
+    scaled = features if weights is None else features * w[:, None]
+    return w.sum(dtype=np.float64), np.ones(len(features)) @ scaled, np.einsum("ij,ij->j", features, scaled)
 
 
 def _weighted(curvature: Curvature, weights: np.ndarray | None) -> tuple[np.ndarray, np.ndarray | None]:
@@ -350,6 +398,30 @@ def _weighted(curvature: Curvature, weights: np.ndarray | None) -> tuple[np.ndar
     if weights is None:
         return diagonal, factor
     return weights[:, None] * diagonal, None if factor is None else np.sqrt(weights)[:, None] * factor
+
+
+def _by_variance(variance: np.ndarray, class_scale: np.ndarray, alpha: float, floor: float) -> Callable:
+    """Division of (k, d) by s C + alpha for each scale s of an output, with C diagonal."""
+    scales = np.maximum(np.multiply.outer(class_scale, variance) + alpha, floor * variance * class_scale[-1])
+    inverse = np.divide(1, scales, out=np.zeros_like(scales), where=scales > 0)
+    return lambda weights: weights * inverse
+
+
+def _by_factors(covariance: np.ndarray, class_scale: np.ndarray, alpha: float, floor: float) -> Callable:
+    """The same for a full C, which is factorised for each output: a thirtieth of the work of a basis."""
+    models = []
+    for scale in class_scale:
+        block = scale * covariance
+        np.einsum("aa->a", block)[:] += alpha + floor * class_scale[-1] * covariance.diagonal()
+        models.append(Exact(block[None], None))
+    return lambda weights: np.concatenate([m.solve(row[None]) for m, row in zip(models, weights, strict=True)])
+
+
+def _by_basis(covariance: np.ndarray, class_scale: np.ndarray, alpha: float, floor: float) -> Callable:
+    """The same in a basis in which both terms are diagonal, for many outputs."""
+    basis, curvature, penalty = _diagonalise(covariance, alpha, class_scale[-1])
+    scales = np.maximum(np.multiply.outer(class_scale, curvature) + penalty, floor * class_scale[-1])
+    return lambda weights: ((weights @ basis) / scales) @ basis.T
 
 
 def _diagonalise(covariance: np.ndarray, alpha: float, largest: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

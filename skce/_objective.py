@@ -16,6 +16,7 @@ from scipy import sparse
 from skce import _kernels as kernels
 from skce import _validation as validation
 from skce._curvature import STEEPEST, Hessian, Model
+from skce._row_space import Condensed, RowSpace, narrows
 from skce._rows import SHARDS, DaskRows, Rows, blas_threads, choose
 from skce._sample import stand_ins
 from skce._scaling import Scaling
@@ -61,6 +62,10 @@ class Objective:
 
     Attributes
     ----------
+    correlated : bool
+        Whether a model of the Hessian must know the correlations of the features.
+    passes : int
+        Over the rows, so far.
     sample : Objective or None
         The same over few of the rows, to start from their minimum; None where all are few, or a start is known.
     """
@@ -86,6 +91,8 @@ class Objective:
         self.fit_intercept = fit_intercept
         self.frequencies = frequencies
         self.random_state = random_state
+        self.correlated = True
+        self.passes = 0
         self.shape = (n_outputs, X.shape[1] + fit_intercept)
         self.rows = rows_of(X, targets, weights, n_outputs)
         self._mass = mass
@@ -115,6 +122,7 @@ class Objective:
             weight=self.mass,
             alpha=self.alpha,
             fit_intercept=self.fit_intercept,
+            correlated=self.correlated,
             random_state=self.random_state,
         )
 
@@ -129,19 +137,37 @@ class Objective:
         arrays = stand_ins(self.rows, n_parameters, max(k, 2), self.mass, self.random_state)
         if arrays is None:
             return None
-        chosen = Objective(
+        return self._over(*arrays)
+
+    @cached_property
+    def condensed(self) -> Condensed | None:
+        """The same in the coordinates of the rows' span, None where that is no narrower."""
+        X, targets, weights = self.rows.arrays
+        if not narrows(X):
+            return None
+        center = X.mean(axis=0, dtype=np.float64) if self.fit_intercept else np.zeros(X.shape[1])
+        space = RowSpace(X, center)
+        inside = self._over(space.features, targets, weights)
+        inside.correlated = False
+        return Condensed(self, inside, space)
+
+    def _over(self, X: Any, targets: Any, weights: Any) -> "Objective":
+        """The same over another table, which is small."""
+        other = Objective(
             self.loss,
-            *arrays,
+            X,
+            targets,
+            weights,
             total=self.total,
-            n_outputs=k,
+            n_outputs=self.shape[0],
             alpha=self.alpha,
             fit_intercept=self.fit_intercept,
             frequencies=self.frequencies,
             mass=self.mass,
             random_state=self.random_state,
         )
-        chosen.sample = chosen._stand_ins = None
-        return chosen
+        other.sample = other._stand_ins = other.condensed = None
+        return other
 
     @cached_property
     def dtype(self) -> np.dtype:
@@ -153,6 +179,7 @@ class Objective:
 
     def value_and_gradient(self, theta: np.ndarray) -> tuple[float, np.ndarray]:
         """The objective and its gradient, in one pass over the rows."""
+        self.passes += 1
         coef, intercept = self.unpack(theta)
         value, weight_gradient, intercept_gradient = self.rows.sum(
             partial(block_sums, self.loss, coef.astype(self.dtype), intercept.astype(self.dtype))
@@ -162,13 +189,17 @@ class Objective:
     def curvature(self, theta: np.ndarray) -> "FlatModel":
         """A model of the Hessian at theta."""
         coef, intercept = self.unpack(theta)
-        return FlatModel(self.hessian.model(coef.astype(self.dtype), intercept.astype(self.dtype)), self.shape)
+        model = self.hessian.model(coef.astype(self.dtype), intercept.astype(self.dtype), self.passes)
+        return FlatModel(model, self.shape)
 
     def with_alpha(self, alpha: float) -> "Objective":
         """The same with another penalty; what is known of the rows is shared, and so is a start."""
         other = copy(self)
         other.alpha = alpha
         other.sample = None
+        if self.condensed is not None:
+            other.condensed = self.condensed.with_alpha(other)
+            return other
         other.hessian = copy(self.hessian)
         other.hessian.alpha = alpha
         return other
@@ -187,7 +218,7 @@ class Objective:
 
     def unpack(self, theta: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """W (k, d) and b (k,), zeros without intercepts."""
-        table = theta.reshape(self.shape)
+        table = theta.reshape(self.shape[0], -1)
         if self.fit_intercept:
             return table[:, :-1], table[:, -1]
         return table, np.zeros(len(table))

@@ -17,7 +17,7 @@ from skce import _validation as validation
 from skce._link import Link, Sums, target_sums
 from skce._monitor import Bridge, Printer, Validation, watch
 from skce._objective import Objective, batch_size_that_pays
-from skce.solvers import SOLVERS, Batching, Callback, Memory, Result
+from skce.solvers import SOLVERS, Batching, Callback, Memory, Result, lbfgs
 
 STREAMING = {"adam": "adam", "auto": "sgd", "sgd": "sgd"}
 """Solver of `partial_fit` for each option that has one."""
@@ -70,7 +70,11 @@ class Training:
             options["memory"] = self._memory(options["batching"]) if resume else None
         if streaming:
             options["max_iter"] = 1
-        result = solver(self.objective, theta, **{**options, "callback": callback})
+        options["callback"] = callback
+        if solver is lbfgs and self.objective.condensed is not None:
+            result = self.objective.condensed.minimise(theta, **options)
+        else:
+            result = solver(self.objective, theta, **options)
         if self.printer is not None and self.seen is None:
             self.printer.close()
         return result

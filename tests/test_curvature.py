@@ -6,7 +6,15 @@ from numpy.testing import assert_allclose
 from scipy import linalg, sparse
 
 from skce import _curvature
+from skce._objective import rows_of
 from skce.losses import SigmoidCrossEntropy, SoftmaxCrossEntropy
+
+
+@pytest.fixture(params=["a factor an output", "a basis for all"])
+def solution(request, monkeypatch):
+    """Both ways to solve with a full covariance."""
+    monkeypatch.setattr(_curvature, "LEAST_FACTOR", 0 if request.param == "a factor an output" else np.inf)
+
 
 containers = pytest.mark.parametrize("container", [np.asarray, sparse.csr_array], ids=["dense", "sparse"])
 losses = pytest.mark.parametrize("loss", [SoftmaxCrossEntropy(), SigmoidCrossEntropy()], ids=["softmax", "sigmoid"])
@@ -98,6 +106,7 @@ def test_exact_solves_with_the_hessian(scales, centred):
     assert_allclose(model.solve(gradient) * scales, v * scales, rtol=1e-6, atol=1e-6 * np.abs(v * scales).max())
 
 
+@pytest.mark.usefixtures("solution")
 @pytest.mark.parametrize("alpha", [0.0, 1e-3, 1e3])
 @pytest.mark.parametrize("full", [True, False])
 @pytest.mark.parametrize("scales", [[1, 1, 1], [1e6, 1, 1e-6]])
@@ -115,6 +124,7 @@ def test_factored_solves_with_the_kronecker_product(alpha, full, scales):
     assert_allclose(solution * scales, v * scales, rtol=1e-5, atol=1e-5)
 
 
+@pytest.mark.usefixtures("solution")
 def test_factored_takes_intercepts_apart():
     """With a mean the intercepts have the curvature of the outputs alone, in centred coordinates."""
     rng = np.random.default_rng(3)
@@ -126,6 +136,7 @@ def test_factored_takes_intercepts_apart():
     assert_allclose(_curvature.Factored(outputs, covariance, mu, 0.0).solve(gradient), v, rtol=1e-8)
 
 
+@pytest.mark.usefixtures("solution")
 @pytest.mark.parametrize("rank", [0, 1, 3])
 @pytest.mark.parametrize("model", ["exact", "factored", "factored diagonal"])
 def test_singular_matrices_give_finite_solutions(model, rank):
@@ -169,3 +180,46 @@ def test_pin_gives_common_shifts_a_curvature_and_changes_nothing_else():
     assert linalg.eigvalsh(before)[3] < 1e-10
     assert linalg.eigvalsh(after)[0] > 1e-3
     assert_allclose(after @ contrast.ravel(), before @ contrast.ravel(), atol=1e-12)
+
+
+def test_correlations_cost_no_more_than_the_passes_before(monkeypatch):
+    """A covariance that is dear is first done without, then bought, and kept until as much was spent again."""
+    rng = np.random.default_rng(0)
+    X, codes = rng.normal(size=(500, 300)) @ rng.normal(size=(300, 300)), rng.integers(2, size=500)
+    hessian = _curvature.Hessian(
+        SigmoidCrossEntropy(),
+        rows_of(X, codes, None, 1),
+        shape=(1, 301),
+        total=500.0,
+        weight=500.0,
+        alpha=0.1,
+        fit_intercept=True,
+        random_state=0,
+    )
+    assert not hessian.exact
+    price = _curvature.covariance_price(500, (1, 301)) / (4 * 500 * 301)
+    assert price > _curvature.ON_TRUST + 2
+    seen = []
+
+    def factored(outputs, covariance, mean, *options):
+        seen.append(covariance)
+        return None
+
+    monkeypatch.setattr(_curvature, "Factored", factored)
+    bought = price - _curvature.ON_TRUST
+    for passes in (1, bought + 1, bought + 2, bought + 2 + price):
+        hessian.model(np.full((1, 300), 0.01 * passes), np.zeros(1), passes)
+    variance, first, kept, second = seen
+    assert variance.shape == (300,)
+    assert first.shape == (300, 300)
+    assert kept is first
+    assert second is not first
+    assert not np.allclose(second, first)
+
+
+def test_price_of_correlations():
+    """Nothing beside a pass over many rows, many passes over few; the sample is smaller where it would be dear."""
+    assert _curvature.covariance_price(_curvature.sample_size(100_000, (10, 101)), (10, 101)) < 0.1 * 4 * 1e5 * 1010
+    assert _curvature.covariance_price(_curvature.sample_size(3000, (1, 2001)), (1, 2001)) > 100 * 4 * 3000 * 2001
+    assert _curvature.sample_size(1_000_000, (1, 501)) == 20 * 501
+    assert _curvature.sample_size(10_000, (1, 1001)) == 8 * 1001

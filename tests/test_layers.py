@@ -11,7 +11,7 @@ PACKAGE = Path(__file__).resolve().parents[1] / "skce"
 LAYERS = [
     {"_targets", "_rows", "_kernels", "_validation", "solvers"},
     {"information", "losses"},
-    {"_sample", "_scaling", "_curvature", "_objective"},
+    {"_curvature", "_objective", "_row_space", "_sample", "_scaling"},
     {"_link", "_monitor", "_case", "_recalibration"},
     {"_lazy", "_scores", "decomposition", "report", "comparison"},
     {"metrics"},
