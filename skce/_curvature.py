@@ -369,7 +369,7 @@ def factored_sums(
     diagonal, factor = _weighted(curvature, weights)
     outputs = np.diag(diagonal.sum(axis=0)) - (0 if factor is None else factor.T @ factor)
     trace = diagonal.sum(axis=1) - (0 if factor is None else np.einsum("ij,ij->i", factor, factor))
-    return outputs, *_power_sums(X, trace, center, full)
+    return outputs, *_power_sums(X, np.maximum(trace, 0), center, full)  # a saturated p - p^2 may round to less
 
 
 def _power_sums(X: Any, weights: np.ndarray | None, center: np.ndarray | None, full: bool = False) -> tuple:

@@ -7,6 +7,7 @@ it comes, at its default tol.
 
 import warnings
 from dataclasses import dataclass, field
+from functools import partial
 from importlib.util import find_spec
 
 import numpy as np
@@ -14,12 +15,17 @@ from scipy import sparse, special
 from sklearn import datasets
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression
+from threadpoolctl import threadpool_limits
 
 from skce import CrossEntropyClassifier
+from skce._rows import blas_threads
 from tests.benchmarks.timing import at_most, interleave, print_table, seconds
 
 ENOUGH = 1e-6
 TOLERANCES = {"ours": (1e-6, 1e-7, 1e-8, 1e-9), "peer": (1e-4, 1e-6, 1e-8)}
+BUDGET, QUICK_BUDGET = 20, 10
+"""Seconds that nobody waits longer than for a fit."""
+
 LARGEST_NEWTON = 4000
 """Coefficients up to which newton-cholesky's Hessian is worth waiting for."""
 
@@ -38,9 +44,19 @@ def glum(alpha, total, tol):
     return GeneralizedLinearRegressor(family="binomial", alpha=alpha, gradient_tol=tol, max_iter=10_000)
 
 
+def intelex(alpha, total, tol):
+    from daal4py import daalinit
+    from sklearnex.linear_model import LogisticRegression
+
+    daalinit(blas_threads())  # it does not ask how many threads it may use
+    return LogisticRegression(C=1 / (alpha * total), tol=tol, max_iter=10_000)
+
+
 SOLVERS = {"ours": ours} | {name: scikit_learn(name) for name in ("lbfgs", "newton-cholesky", "newton-cg", "saga")}
 if find_spec("glum"):
     SOLVERS["glum"] = glum
+if find_spec("sklearnex"):
+    SOLVERS["intelex"] = intelex
 
 
 @dataclass
@@ -225,10 +241,21 @@ def synthetic():
     yield "rare class, 1e5 x 10", *rare(rng, 100_000, 10)
 
 
+def threads(label, X, y):
+    """Ours with BLAS held to one thread, and to two."""
+
+    def fit(number):
+        with threadpool_limits(number):
+            fitter("ours", X, y, 1 / len(y), 1e-6)()
+
+    times = interleave({number: partial(fit, number) for number in (1, 2)}, 5)
+    return [label, *(f"{1e3 * time:.1f}" for time in times.values()), f"{times[1] / times[2]:.2f}"]
+
+
 def main(quick=False):
     """Print the tables line by line, each under the headings that it shares with the others."""
     names = [name for name in SOLVERS if name != "saga"]
-    limits = {"budget": 10 if quick else 60, "repeats": 3 if quick else 9}
+    limits = {"budget": QUICK_BUDGET if quick else BUDGET, "repeats": 3 if quick else 9}
     columns = ["data", "alpha*n", *(f"{name}, ms (tol)" for name in names)]
     columns += ["fastest peer / ours", "lbfgs / ours", "steps", "gap", "warned"]
     print("1. Raw tables at alpha = 1/n: median time to reach f* + 1e-6 (and the tolerance that it takes)")
@@ -243,4 +270,6 @@ def main(quick=False):
     print("3. Synthetic")
     for table in synthetic():
         for strength in strengths:
-            print_table(columns, [compare(*table, strength, names, budget=60, repeats=3)])
+            print_table(columns, [compare(*table, strength, names, budget=BUDGET, repeats=5)])
+    print("4. CrossEntropyClassifier on two threads beside one, alpha = 1/n")
+    print_table(["data", "1 thread, ms", "2 threads, ms", "1 / 2"], [threads(*table) for table in synthetic()])
