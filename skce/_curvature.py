@@ -132,7 +132,7 @@ class Hessian:
     alpha : float
     fit_intercept : bool
     correlated : bool
-        Whether a factored model must know the correlations of the features.
+        Whether a factored model should know the correlations of the features from the start.
     random_state : int or RandomState
         Chooses the rows that a factored model looks at.
     """
@@ -158,11 +158,11 @@ class Hessian:
         self.independent = loss.one_question_a_column
         self.sampled = stand_ins is not None
         looked_at = rows if stand_ins is None else stand_ins
-        self.full = correlated and shape[1] <= LARGEST_COVARIANCE[self.sparse]
+        self.full = shape[1] <= LARGEST_COVARIANCE[self.sparse]
         self.exact = cheapest(rows.n_rows, looked_at.n_rows, shape, self.full, self.independent)
         self.sample = looked_at if self.exact or self.sampled else self._sample(random_state)
         self._known: tuple[np.ndarray, np.ndarray] | None = None
-        self._paid = 0.0 if self.sampled else -float(ON_TRUST)
+        self._paid = -float(ON_TRUST) if correlated and not self.sampled else 0.0
         self.floor = np.finfo(X.dtype).eps ** (2 / 3)
         self._moments()
 
@@ -205,19 +205,29 @@ class Hessian:
 
     def _moments(self) -> None:
         """Weighted mean (None without intercepts) and variance of the features, 0 where it is but rounding noise."""
-        mass, first, second = self.sample.sum(partial(block_moments, None))
-        self.center, self.variance = None, second / mass
+        self.center, self.variance = self._moments_of(self.sample, None)
+        self.rare = np.flatnonzero(self.variance == 0)  # or constant
+        if self.sampled or self.sample.n_rows == self.rows.n_rows:
+            self.rare = self.rare[:0]
+        if len(self.rare):
+            center, self.variance[self.rare] = self._moments_of(self.rows, self.rare)
+            if self.center is not None:
+                self.center[self.rare] = center
+
+    def _moments_of(self, rows: Any, columns: np.ndarray | None) -> tuple[Any, np.ndarray]:
+        """Of some rows, of all columns or a few."""
+        mass, first, second = rows.sum(partial(block_moments, None, columns))
         if not self.fit_intercept:
-            return
-        self.center = first / mass
+            return None, second / mass
+        center = first / mass
         if self.sparse:
-            self.variance = np.maximum(self.variance - self.center**2, 0)
-            noise = 1e-13 * self.center**2
+            variance = np.maximum(second / mass - center**2, 0)
+            noise = 1e-13 * center**2
         else:
-            sums = self.sample.sum(partial(block_moments, self.center))
-            self.variance = sums[2] / mass
-            noise = (np.finfo(float).eps * (8 + np.sqrt(self.rows.n_rows)) * self.center) ** 2
-        self.variance[self.variance <= noise] = 0
+            variance = rows.sum(partial(block_moments, center, columns))[2] / mass
+            noise = (np.finfo(float).eps * (8 + np.sqrt(self.rows.n_rows)) * center) ** 2
+        variance[variance <= noise] = 0
+        return center, variance
 
     def _exact(self, curvature: Callable[..., Curvature]) -> Exact:
         (hessian,) = self.sample.sum(partial(block_hessian, curvature, self.center))
@@ -257,19 +267,22 @@ class Hessian:
     def _covariance(
         self, curvature: float, trace: float, first: np.ndarray, second: np.ndarray
     ) -> tuple[np.ndarray, np.ndarray]:
-        """Mean and covariance of the features, or their variances, weighted by each row's curvature."""
+        """Mean and covariance of the features, or their variances, weighted by each row's curvature.
+
+        Features that vary in no row of the sample have their own variance and no correlations.
+        """
         if not curvature > 1e-200:  # every row is saturated: nothing but rounding is left of the weights
             mean = np.zeros(len(first)) if self.center is None or not self.sparse else self.center
             return mean, np.diag(self.variance) if second.ndim == 2 else self.variance
         mean, covariance = first / trace, second / trace
         if self.fit_intercept:
             covariance -= np.multiply.outer(mean, mean) if second.ndim == 2 else mean**2
-        constant = self.variance == 0
+        alone = np.union1d(np.flatnonzero(self.variance == 0), self.rare)
         if second.ndim == 2:
-            covariance[constant] = 0
-            covariance[:, constant] = 0
+            covariance[alone] = 0
+            covariance[:, alone] = 0
         variance = np.einsum("aa->a", covariance) if second.ndim == 2 else covariance  # a view
-        variance[constant] = 0
+        variance[alone] = self.variance[alone]
         np.maximum(variance, self.floor**1.5 * self.variance, out=variance)
         return mean, covariance
 
@@ -323,9 +336,9 @@ def block_curvature(loss: Loss, coef: np.ndarray, intercept: np.ndarray, X: Any,
     return loss.block_curvature(targets, kernels.linear(X, coef, intercept))
 
 
-def block_moments(center: np.ndarray | None, X: Any, targets: Any, weights: Any) -> tuple:
-    """A block's sums of w, w x and w x^2."""
-    return _power_sums(X, weights, center)
+def block_moments(center: np.ndarray | None, columns: np.ndarray | None, X: Any, targets: Any, weights: Any) -> tuple:
+    """A block's sums of w, w x and w x^2, of all columns or a few."""
+    return _power_sums(X if columns is None else X[:, columns], weights, center)
 
 
 def block_hessian(curvature: Callable[..., Curvature], center: Any, X: Any, targets: Any, weights: Any) -> tuple:

@@ -16,7 +16,7 @@ from scipy import sparse
 from skce import _kernels as kernels
 from skce import _validation as validation
 from skce._curvature import STEEPEST, Hessian, Model
-from skce._row_space import Condensed, RowSpace, narrows
+from skce._row_space import Condensed, narrows, row_space
 from skce._rows import SHARDS, DaskRows, Rows, blas_threads, choose
 from skce._sample import stand_ins
 from skce._scaling import Scaling
@@ -30,6 +30,9 @@ SMALL = 1 << 21
 
 STEEPNESS_ROWS = 500
 """Rows that tell how large a learning rate may be."""
+
+TRUSTED = 4
+"""Passes over all rows in which a sample leads to the minimum, unless it lacks something."""
 
 FAR = 100.0
 """Standard deviations from 0 beyond which the mean of a feature costs single precision too many of its 7 digits."""
@@ -63,7 +66,7 @@ class Objective:
     Attributes
     ----------
     correlated : bool
-        Whether a model of the Hessian must know the correlations of the features.
+        Whether the features are; where they are not, a model of the Hessian is a good one without.
     passes : int
         Over the rows, so far.
     sample : Objective or None
@@ -112,11 +115,19 @@ class Objective:
 
     @cached_property
     def hessian(self) -> Hessian:
-        """Maker of models of the Hessian."""
+        """Maker of models of the Hessian that look at any row."""
+        return self._hessian(None)
+
+    @cached_property
+    def _sampled_hessian(self) -> Hessian | None:
+        """One that looks at the rows that stand for all."""
+        return None if self._stand_ins is None else self._hessian(self._stand_ins.rows)
+
+    def _hessian(self, stand_ins: Rows | None) -> Hessian:
         return Hessian(
             self.loss,
             self.rows,
-            None if self._stand_ins is None else self._stand_ins.rows,
+            stand_ins,
             shape=self.shape,
             total=self.total,
             weight=self.mass,
@@ -145,8 +156,9 @@ class Objective:
         X, targets, weights = self.rows.arrays
         if not narrows(X):
             return None
-        center = X.mean(axis=0, dtype=np.float64) if self.fit_intercept else np.zeros(X.shape[1])
-        space = RowSpace(X, center)
+        space = row_space(X, centred=self.fit_intercept)
+        if space is None:
+            return None
         inside = self._over(space.features, targets, weights)
         inside.correlated = False
         return Condensed(self, inside, space)
@@ -174,7 +186,7 @@ class Objective:
         """Of the products: float32 if that of X is, unless little is saved by it, or the features are far from 0."""
         X = self.rows.arrays[0]
         large = self.rows.n_rows * self.theta_size > SMALL
-        single = X.dtype == np.float32 and large and self.hessian.offset() < FAR
+        single = X.dtype == np.float32 and large and (self._sampled_hessian or self.hessian).offset() < FAR
         return np.dtype(np.float32 if single else np.float64)
 
     def value_and_gradient(self, theta: np.ndarray) -> tuple[float, np.ndarray]:
@@ -187,9 +199,10 @@ class Objective:
         return self._penalised(coef, value, weight_gradient, intercept_gradient, self.total)
 
     def curvature(self, theta: np.ndarray) -> "FlatModel":
-        """A model of the Hessian at theta."""
+        """A model of the Hessian at theta: that of few rows, unless they have shown to be misleading."""
         coef, intercept = self.unpack(theta)
-        model = self.hessian.model(coef.astype(self.dtype), intercept.astype(self.dtype), self.passes)
+        hessian = self._sampled_hessian if self.passes <= TRUSTED else None
+        model = (hessian or self.hessian).model(coef.astype(self.dtype), intercept.astype(self.dtype), self.passes)
         return FlatModel(model, self.shape)
 
     def with_alpha(self, alpha: float) -> "Objective":
@@ -197,11 +210,13 @@ class Objective:
         other = copy(self)
         other.alpha = alpha
         other.sample = None
-        if self.condensed is not None:
-            other.condensed = self.condensed.with_alpha(other)
-            return other
-        other.hessian = copy(self.hessian)
-        other.hessian.alpha = alpha
+        for name in ("hessian", "_sampled_hessian"):
+            known = copy(getattr(self, name))
+            if known is not None:
+                known.alpha = alpha
+            setattr(other, name, known)
+        if condensed := vars(self).get("condensed"):  # where it has been asked for
+            other.condensed = condensed.with_alpha(other)
         return other
 
     def start(self) -> np.ndarray:

@@ -10,6 +10,7 @@ Hastie, T., R. Tibshirani, "Efficient quadratic regularization for expression ar
 doi:10.1093/biostatistics/kxh010.
 """
 
+from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -24,13 +25,16 @@ LEAST_WIDTH = 100
 """Features from which it is worth its while."""
 
 LARGEST_BASIS = 1 << 23
-"""Numbers of what is n by n, 64 MB, unless a tenth of X is more."""
+"""Numbers of the four arrays of n by n that it takes, 64 MB, unless a tenth of X is more."""
 
 COLUMNS = 512
 """Of X that are centred at a time."""
 
-NOTHING = 1e-13
-"""Of the largest squared singular value: less is but rounding."""
+GRADED = 1e4
+"""Ratio of the largest and the least component from which a lift takes two rounds."""
+
+NOTHING, ROUNDING = 3e-7, 1e-13
+"""Of the largest component: less may be but rounding, by products of rows and by the rows themselves."""
 
 
 class RowSpace:
@@ -40,6 +44,10 @@ class RowSpace:
     ----------
     X : ndarray of shape (n, d)
     center : ndarray of shape (d,)
+    basis : ndarray of shape (n, r)
+        Orthonormal columns: the rows' components, each divided by its size.
+    scale : ndarray of shape (r,)
+        Sizes.
 
     Attributes
     ----------
@@ -47,27 +55,73 @@ class RowSpace:
         The rows in these coordinates, uncorrelated columns.
     """
 
-    def __init__(self, X: np.ndarray, center: np.ndarray):
+    def __init__(self, X: np.ndarray, center: np.ndarray, basis: np.ndarray, scale: np.ndarray):
         self.X, self.center = X, center
-        gram = np.zeros((len(X), len(X)))
-        for start in range(0, X.shape[1], COLUMNS):
-            part = X[:, start : start + COLUMNS] - center[start : start + COLUMNS]
-            gram += part @ part.T
-        squares, basis = linalg.eigh(gram, overwrite_a=True, check_finite=False, driver="evd")
-        felt = squares > NOTHING * squares[-1]
-        scale = np.sqrt(squares[felt])
-        self.features = basis[:, felt] * scale
-        self._inverse = basis[:, felt] / scale  # Q = (X - center)^T times it
+        self.features = basis * scale
+        self._inverse = basis / scale  # Q = (X - center)^T times it
+        self._graded = scale.size > 0 and scale.max() > GRADED * scale.min()
 
     def lift(self, coef: np.ndarray) -> np.ndarray:
         """V (k, r) as W (k, d)."""
-        of_rows = (coef @ self._inverse.T).astype(self.X.dtype)
-        return of_rows @ self.X - np.multiply.outer(of_rows.sum(axis=1), self.center)
+        lifted = self._times_basis(coef)
+        if self._graded:  # Q is orthonormal to few digits: once more for what the logits lack
+            lifted += self._times_basis((coef @ self.features.T - self._logits(lifted)) @ self._inverse)
+        return lifted
 
     def lower(self, coef: np.ndarray) -> np.ndarray:
         """The part of W (k, d) in the span, as V (k, r)."""
-        of_rows = coef.astype(self.X.dtype) @ self.X.T - (coef @ self.center)[:, None]
-        return of_rows @ self._inverse
+        return self._logits(coef) @ self._inverse
+
+    def _times_basis(self, coef: np.ndarray) -> np.ndarray:
+        of_rows = coef @ self._inverse.T
+        return np.concatenate([of_rows @ part for part in _centred(self.X, self.center)], axis=1)
+
+    def _logits(self, coef: np.ndarray) -> np.ndarray:
+        """W (X - center)^T."""
+        own = np.split(coef, range(COLUMNS, coef.shape[1], COLUMNS), axis=1)
+        parts = zip(own, _centred(self.X, self.center), strict=True)
+        return np.sum([w @ part.T for w, part in parts], axis=0)
+
+
+def row_space(X: np.ndarray, *, centred: bool) -> RowSpace | None:
+    """The span of the rows of X about their mean or about 0; None if their squares overflow."""
+    with np.errstate(all="ignore"):
+        center = X.mean(axis=0, dtype=np.float64) if centred else np.zeros(X.shape[1])
+        gram = np.zeros((len(X), len(X)))
+        for part in _centred(X, center):
+            gram += part @ part.T
+    if not np.isfinite(gram).all():
+        return None
+    size = np.sqrt(np.trace(gram))
+    basis, scale = _from_products(gram)
+    felt = scale > NOTHING * scale[-1]
+    left = sum(np.sum((basis[:, ~felt].T @ part) ** 2) for part in _centred(X, center))
+    if np.sqrt(left) > ROUNDING * size:
+        basis, scale = _from_rows(X, center)
+        felt = scale > ROUNDING * scale[0]
+    return RowSpace(X, center, basis[:, felt], scale[felt])
+
+
+def _from_products(gram: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Components and their sizes, by the products of rows, which lack what is a ten millionth of the largest."""
+    # Of the transpose, which is the same in LAPACK's order: no copy is made.
+    squares, basis = linalg.eigh(gram.T, overwrite_a=True, check_finite=False, driver="evd")
+    return basis, np.sqrt(np.maximum(squares, 0))
+
+
+def _from_rows(X: np.ndarray, center: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The same to all digits and for three times the work: by a triangle that has the products of the rows."""
+    triangle: np.ndarray = np.zeros((0, len(X)))
+    for part in _centred(X, center):
+        triangle = np.asarray(np.linalg.qr(np.concatenate([triangle, part.T]), mode="r"))
+    _, scale, components = linalg.svd(triangle, full_matrices=False, check_finite=False)
+    return components.T, scale
+
+
+def _centred(X: np.ndarray, center: np.ndarray) -> Iterator[np.ndarray]:
+    """Some columns at a time, in double precision."""
+    for start in range(0, X.shape[1], COLUMNS):
+        yield X[:, start : start + COLUMNS] - center[start : start + COLUMNS]
 
 
 class Condensed:
@@ -85,6 +139,7 @@ class Condensed:
 
     def __init__(self, whole: Any, inside: Any, space: RowSpace):
         self.whole, self.inside, self.space = whole, inside, space
+        whole.dtype = inside.dtype  # double precision, to compare with the value inside
 
     def with_alpha(self, whole: Any) -> "Condensed":
         """The same for an objective that differs in its penalty."""
@@ -119,7 +174,7 @@ class Condensed:
         heard = None if callback is None else lambda step: callback(step._replace(theta=self.lift(step.theta)))
         first = lbfgs(self.inside, self.lower(theta), tol=tol / SAFETY, max_iter=max_iter, callback=heard)
         lifted = replace(first, theta=self.lift(first.theta))
-        if not first.converged or first.message == STOPPED:
+        if first.message == STOPPED or first.n_iter == max_iter:
             return lifted
 
         def told(step: Step) -> Any:
@@ -147,4 +202,4 @@ def narrows(X: np.ndarray) -> bool:
     if validation.is_dask(X) or is_sparse(X):
         return False
     n, d = X.shape
-    return n <= d and d >= LEAST_WIDTH and 3 * n * n <= max(LARGEST_BASIS, n * d // 10)
+    return n <= d and d >= LEAST_WIDTH and 4 * n * n <= max(LARGEST_BASIS, n * d // 10)

@@ -109,8 +109,8 @@ class CrossEntropyClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimato
     warm_start : bool, default=False
         Whether `fit` starts from where the last one ended, if it had the same classes and features.
     random_state : int, RandomState instance or None, default=None
-        Chooses the validation rows, the mini-batches, and the rows that a model of the Hessian looks at when there are
-        many. None always chooses the same.
+        Chooses the validation rows, the mini-batches, and the rows that "lbfgs" starts with and models the Hessian by
+        when there are many: others move the answer by no more than `tol`. None always chooses the same.
     verbose : int, default=0
         Prints a line for each step, or for each `verbose` of them and the last.
 
@@ -123,7 +123,7 @@ class CrossEntropyClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimato
     intercept_ : ndarray of shape (1,) or (n_classes,)
         Intercepts b.
     n_iter_ : int
-        Steps or epochs taken.
+        Steps or epochs taken over all rows.
     converged_ : bool
         Whether `tol` was reached, or early stopping ended the fit; of "sgd" and "adam", whether the loss of an epoch
         no longer fell.

@@ -7,7 +7,7 @@ from scipy import optimize, sparse, special
 
 from skce import CrossEntropyClassifier, CrossEntropyClassifierCV
 from skce._objective import Objective
-from skce._row_space import RowSpace, narrows
+from skce._row_space import narrows, row_space
 
 
 def problem(n=60, d=400, k=3, seed=0):
@@ -23,8 +23,9 @@ def problem(n=60, d=400, k=3, seed=0):
 def test_coordinates_keep_inner_products(centred):
     """Columns are uncorrelated, rows are as far from each other, and lifted coefficients give the same logits."""
     X, _, _ = problem()
-    center = X.mean(axis=0) if centred else np.zeros(400)
-    space = RowSpace(X, center)
+    space = row_space(X, centred=centred)
+    center = space.center
+    assert_allclose(center, X.mean(axis=0) if centred else 0, atol=1e-14)
     assert space.features.shape == (60, 58 if centred else 59)  # two rows are alike
     assert_allclose(space.features @ space.features.T, (X - center) @ (X - center).T, atol=1e-9)
     squares = space.features.T @ space.features
@@ -42,8 +43,9 @@ def test_what_is_narrowed():
     assert not narrows(np.zeros((50, 99)))
     assert not narrows(np.zeros((101, 100)))
     assert not narrows(sparse.csr_array((50, 100)))
-    assert not narrows(np.broadcast_to(0.0, (2000, 50_000)))
-    assert narrows(np.broadcast_to(0.0, (2000, 60_000)))
+    assert narrows(np.broadcast_to(0.0, (1400, 1400)))
+    assert not narrows(np.broadcast_to(0.0, (2000, 70_000)))
+    assert narrows(np.broadcast_to(0.0, (2000, 80_000)))
 
 
 def reference(X, codes, weights, alpha, fit_intercept):
@@ -95,14 +97,53 @@ def test_every_kind_of_target(kind, monkeypatch):
     assert_allclose(narrow.coef_, wide.coef_, atol=1e-4)
 
 
-def test_units_that_rounding_would_lose():
-    """The squares of one column leave few digits to the others: what is left to gain is gained on X itself."""
+WIDE = {
+    "a large column": lambda X: X * np.where(np.arange(400) == 7, 1e6, 1),
+    "a larger column": lambda X: X * np.where(np.arange(400) == 7, 1e8, 1),
+    "a large row": lambda X: X * np.where(np.arange(60) == 7, 1e7, 1)[:, None],
+    "graded rows": lambda X: X * np.geomspace(1, 1e-8, 60)[:, None],
+    "heavy tails": lambda X: X**9,
+}
+
+
+@pytest.mark.parametrize("table", WIDE)
+def test_what_squares_would_lose(table, monkeypatch):
+    """Products of rows hold half of the digits: where that is not enough the rows themselves are asked."""
     X, codes, _ = problem()
-    X[:, 7] *= 1e7
-    model = CrossEntropyClassifier(alpha=1e-3).fit(X, codes)
-    assert model.converged_
-    expected = reference(X[:, np.arange(400) != 7], codes, np.ones(60), 1e-3, True)
-    assert model.loss_curve_[-1] <= expected.fun + 1e-6
+    X = WIDE[table](X)
+    narrow = CrossEntropyClassifier(alpha=1e-3).fit(X, codes)
+    monkeypatch.setattr("skce._objective.narrows", lambda X: False)
+    wide = CrossEntropyClassifier(alpha=1e-3, tol=1e-8).fit(X, codes)
+    assert narrow.converged_
+    assert narrow.loss_curve_[-1] <= wide.loss_curve_[-1] + 1e-6
+
+
+@pytest.mark.parametrize("table", WIDE)
+def test_no_component_is_lost(table):
+    """Also of what is a hundred millionth of the largest; coefficients go in and out."""
+    X = WIDE[table](problem()[0])
+    space = row_space(X, centred=True)
+    assert space.features.shape == (60, 59 if table == "graded rows" else 58)  # the first two rows are alike
+    V = np.random.default_rng(1).normal(size=(2, space.features.shape[1]))
+    assert_allclose((X - space.center) @ space.lift(V).T / X.std(), space.features @ V.T / X.std(), atol=1e-9)
+    assert_allclose(np.linalg.norm(space.lift(V)), np.linalg.norm(V), rtol=1e-4)
+
+
+def test_rows_that_are_alike_and_squares_that_overflow():
+    """Only the latter span nothing that can be told."""
+    X, _, _ = problem()
+    assert row_space(X[np.arange(60) // 10], centred=True).features.shape == (60, 4)  # five rows are different
+    assert row_space(X * 1e160, centred=True) is None
+
+
+@pytest.mark.parametrize("scale", [1e-20, 1.0, 1e15])
+def test_single_precision_of_any_size(scale):
+    """Coefficients are as large as their features are small; the last pass is in double precision."""
+    X, codes, _ = problem()
+    X = (X * scale).astype(np.float32)
+    model = CrossEntropyClassifier(alpha=1e-3 * scale**2, tol=1e-7).fit(X, codes)
+    reference = CrossEntropyClassifier(alpha=1e-3, tol=1e-7).fit(X.astype(float) / scale, codes)
+    assert_allclose(model.loss_curve_[-1], reference.loss_curve_[-1], atol=1e-6)
 
 
 def test_a_feature_that_is_all_there_is():
@@ -162,12 +203,11 @@ def test_a_path_of_penalties(monkeypatch):
     """Finds the coordinates once for each fold and once for all rows, and what fits one by one find."""
     made = []
 
-    class Counted(RowSpace):
-        def __init__(self, X, center):
-            made.append(len(X))
-            super().__init__(X, center)
+    def counted(X, **options):
+        made.append(len(X))
+        return row_space(X, **options)
 
-    monkeypatch.setattr("skce._objective.RowSpace", Counted)
+    monkeypatch.setattr("skce._objective.row_space", counted)
     X, codes, _ = problem()
     path = CrossEntropyClassifierCV(alphas=[1e-3, 1e-2, 1e-1], cv=3).fit(X, codes)
     assert made == [40, 40, 40, 60]
