@@ -179,4 +179,4 @@ def main(quick=False):
         overhead(n, d, 10, n_chunks, repeats)
         times = overhead(n, d, 2, n_chunks, repeats)
         estimate(n, d, n_chunks, times["1 worker"])
-        compare(n // 4, 20, 8, 1)
+        compare(n // 3, 20, 8, 1)
