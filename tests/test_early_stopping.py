@@ -230,8 +230,9 @@ def test_scorers_by_name(solver, scoring):
 def test_our_scorers():
     """For each form of y; a class that the fitted rows lack is no trouble."""
     (X, y, s), val = halves()
-    by_loss = stopping().fit(X, y, s, **val)
-    by_score = stopping(scoring=neg_cross_entropy).fit(X, y, s, **val)
+    mild = {"alpha": 1e-3}  # probabilities above eps, below which the score clips them
+    by_loss = stopping(**mild).fit(X, y, s, **val)
+    by_score = stopping(scoring=neg_cross_entropy, **mild).fit(X, y, s, **val)
     assert_allclose(by_score.validation_loss_curve_, by_loss.validation_loss_curve_, rtol=1e-9)
     assert_array_equal(by_score.coef_, by_loss.coef_)
     for scoring, change in (
@@ -262,12 +263,12 @@ def test_callable():
 def test_metadata_routing_is_no_trouble():
     """Weights go to a scorer that asks for them."""
     train, val = halves()
+    mild = {"alpha": 1e-3}  # probabilities above eps, below which the score clips them
     with config_context(enable_metadata_routing=True):
-        asks = stopping(scoring=make_scorer(cross_entropy_loss).set_score_request(sample_weight=True)).fit(
-            *train, **val
-        )
+        asking = make_scorer(cross_entropy_loss).set_score_request(sample_weight=True)
+        asks = stopping(scoring=asking, **mild).fit(*train, **val)
         curve = stopping(scoring="neg_log_loss").fit(*train, **val).validation_loss_curve_
-    assert_allclose(asks.validation_loss_curve_, stopping().fit(*train, **val).validation_loss_curve_, rtol=1e-9)
+    assert_allclose(asks.validation_loss_curve_, stopping(**mild).fit(*train, **val).validation_loss_curve_, rtol=1e-9)
     assert np.isfinite(curve).all()
 
 
