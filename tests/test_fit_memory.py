@@ -92,6 +92,13 @@ def test_fit_does_not_copy_x(size, dtype, order, weighted):
     assert peak(model.fit, X, y, s if weighted else None) < limit(X, DENSE[size][2])
 
 
+def test_fewer_rows_than_features_take_arrays_of_their_own_size():
+    """Four arrays of n by n, and no copy of X."""
+    X = np.random.default_rng(0).standard_normal((400, 10_000))
+    y = labels(X, 3)
+    assert peak(CrossEntropyClassifier(alpha=1e-3).fit, X, y) < limit(X, 3, full=False) + 8 * 4 * 400**2 / MB
+
+
 @pytest.mark.parametrize("size", SPARSE)
 @dtypes
 @weightings
