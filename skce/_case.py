@@ -36,7 +36,7 @@ class Options(NamedTuple):
     """Whether these are all the rows: a part may weigh nothing, and cannot tell which classes there are."""
 
 
-@dataclass(frozen=True)
+@dataclass
 class Case:
     """Predictions and what they should have been, checked, in the one form that all metrics share."""
 

@@ -422,6 +422,8 @@ def _part(array: Any, start: int, stop: int) -> Any:
 
 def _cut(n_rows: int, block_rows: int, n_shards: int) -> list[list[tuple[int, int]]]:
     """Bounds of the blocks of each shard."""
+    if 0 < n_rows <= block_rows:
+        return [[(0, n_rows)]]
     blocks = [(start, min(start + block_rows, n_rows)) for start in range(0, n_rows, block_rows)]
     per_shard = max(1, -(-len(blocks) // n_shards))
     return [blocks[i : i + per_shard] for i in range(0, len(blocks), per_shard)]

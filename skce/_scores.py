@@ -110,7 +110,7 @@ class ClassSums:
     eps: float
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(kw_only=True)  # not frozen: with `Case` that takes 4 of the 90 microseconds of a small call
 class ClassScore:
     """A score of classes that exclude each other, or of two of them, `binary`."""
 

@@ -112,14 +112,19 @@ def encode(y: np.ndarray, classes: np.ndarray) -> np.ndarray:
 
 def _classes_from_table(y: np.ndarray, low: int, high: int) -> tuple[np.ndarray, np.ndarray]:
     """`find_classes` for integers whose values between `low` and `high` fit a table."""
-    offset = _offset(y, low)
-    present = np.zeros(high - low + 1, dtype=bool)
+    offset, size = _offset(y, low), high - low + 1
+    present = np.zeros(size, dtype=bool)
     present[offset[:TABLE_LIMIT]] = True
-    if not present.all():  # the first labels rarely leave one out
-        present[offset[TABLE_LIMIT:]] = True
     places = present.nonzero()[0]
-    codes = offset if len(places) == len(present) else (np.cumsum(present) - 1)[offset]
-    return np.array([low + place for place in places.tolist()]).astype(y.dtype), codes
+    if len(places) < size and len(y) > TABLE_LIMIT:  # the first labels rarely leave one out
+        present[offset[TABLE_LIMIT:]] = True
+        places = present.nonzero()[0]
+    classes = places.astype(y.dtype) + y.dtype.type(low)  # past the type's end both wrap, and the sum is right
+    if len(places) == size:
+        return classes, offset
+    table = np.empty(size, dtype=np.intp)
+    table[places] = np.arange(len(places))
+    return classes, table[offset]
 
 
 def _hashed_classes(y: np.ndarray) -> tuple[np.ndarray, np.ndarray] | None:

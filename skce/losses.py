@@ -274,7 +274,7 @@ class SoftmaxLoss(Loss):
         logs = special.log_softmax(logits, axis=1)
         best = logits.argmax(axis=1)
         with np.errstate(all="ignore"):
-            label, others, _, flat = kernels.softmax_of_codes(logits, best, np.empty_like(logits))
+            _, label, others, _, flat = kernels.softmax_of_codes(logits, best, np.empty_like(logits))
         logs.reshape(-1)[flat] = -np.log1p(others / label)  # where log_softmax rounds to 0
         return logs
 
@@ -326,8 +326,7 @@ class _SoftmaxEntropy(SoftmaxLoss):
         """A code is gathered, never one-hot encoded; what smoothing spreads over all classes needs one product more."""
         own, spread = self._code_mass(codes, logits)
         moderate = self.focus > 0 or spread is not None
-        label, others, shift, flat = kernels.softmax_of_codes(logits, codes, e, moderate)
-        sums = label + others
+        sums, label, others, shift, flat = kernels.softmax_of_codes(logits, codes, e, moderate)
         values = kernels.negative_log(logits, codes, label, others, shift)
         slope = own
         if self.focus:
@@ -623,9 +622,9 @@ def _minus_log(mass: Any, p: NDArray[Any], eps: float, gamma: float) -> NDArray[
         logs = special.xlogy(mass, p)
     else:
         logs = np.log(p, out=p)
-        if np.ndim(mass) or mass != 1:
+        if isinstance(mass, np.ndarray) or mass != 1:
             logs *= mass
-    return np.subtract(0, logs, out=logs)
+    return np.abs(logs, out=logs)
 
 
 def _times(weights: Any, values: NDArray[Any]) -> NDArray[Any]:
