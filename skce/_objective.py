@@ -17,13 +17,13 @@ from skce import _kernels as kernels
 from skce import _validation as validation
 from skce._curvature import STEEPEST, Hessian, Model
 from skce._row_space import Condensed, narrows, row_space
-from skce._rows import SHARDS, DaskRows, Rows, blas_threads, choose
+from skce._rows import SHARDS, DaskRows, Rows, blas_threads, choose, in_turn
 from skce._sample import stand_ins
 from skce._scaling import Scaling
 from skce.losses import Loss
 
-BLOCK_BYTES = 1 << 20
-"""Of X and the logits in a block: they stay in the second-level cache between the products that read them."""
+BLOCK_BYTES = 1 << 21
+"""Of X and the logits in a block: they stay in a cache between the products, and the short calls are few."""
 
 SMALL = 1 << 21
 """Up to this many multiplications a pass, single precision saves nothing that is felt."""
@@ -279,13 +279,14 @@ def block_sums(loss: Loss, coef: np.ndarray, intercept: np.ndarray, X: Any, targ
     """A block's weighted loss and its derivatives in W and b, in the coefficients' precision."""
     X = X.astype(coef.dtype, copy=False)
     logits = kernels.linear(X, coef, intercept)
-    gradient = np.empty_like(logits)
-    values = loss.block(targets, logits, gradient)
-    if weights is not None:
-        values = values * weights
-        gradient *= weights[:, None]
-    weight_gradient = (X.T @ gradient).T if sparse.issparse(X) else gradient.T @ X
-    return values.sum(dtype=np.float64), weight_gradient, np.ones(len(values), gradient.dtype) @ gradient
+    with in_turn():
+        gradient = np.empty_like(logits)
+        values = loss.block(targets, logits, gradient)
+        if weights is not None:
+            values = values * weights
+            gradient *= weights[:, None]
+        value, intercept_gradient = values.sum(dtype=np.float64), np.ones(len(values), gradient.dtype) @ gradient
+    return value, kernels.weight_gradient(X, gradient), intercept_gradient
 
 
 class FlatModel:
@@ -317,6 +318,8 @@ def rows_of(X: Any, targets: Any, weights: Any, n_outputs: int, n_threads: int |
     else:
         n_shards = SHARDS
         block_rows = int(np.clip(BLOCK_BYTES // ((d + 2 * n_outputs) * X.dtype.itemsize), 256, 1 << 14))
+        if n > n_shards * block_rows:  # all shards alike, of blocks alike, so that no thread waits for another
+            block_rows = -(-n // (n_shards * max(1, round(n / (n_shards * block_rows)))))
     n_threads = threads_that_pay(X, n_outputs) if n_threads is None else n_threads
     return Rows(X, targets, weights, block_rows=block_rows, n_shards=n_shards, n_threads=n_threads)
 

@@ -7,6 +7,7 @@ arrays in memory; `DaskRows` those of dask collections, a partition at a time.
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from copy import copy, deepcopy
 from functools import cache, cached_property, partial
 from threading import Lock
@@ -480,6 +481,27 @@ class _SingleBlasThread:
 
 single_blas_thread = _SingleBlasThread()
 """Context in which BLAS uses one thread: sums have the same bits on any machine, and threads over shards pay."""
+
+
+_TURN = Lock()
+
+PATIENCE = 0.01
+"""Seconds: nothing goes wrong without a turn, and a process that was forked in the middle of one must not wait."""
+
+
+@contextmanager
+def in_turn() -> Iterator[None]:
+    """For many short calls of NumPy: one thread at a time makes them.
+
+    Each call lets go of the interpreter, and two threads that do so fight over it: for blocks of 10 columns they took
+    twice as long as one. Meanwhile others multiply matrices, for which they let go of it once.
+    """
+    held = _TURN.acquire(timeout=PATIENCE)
+    try:
+        yield
+    finally:
+        if held:
+            _TURN.release()
 
 
 def blas_threads() -> int:

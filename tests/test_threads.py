@@ -176,6 +176,15 @@ def test_concurrent_fits_have_the_same_bits(backend, size):
             assert_array_equal(a, b)
 
 
+def test_a_turn_that_never_ends():
+    """A fork may leave one behind: the fit is slower, and the same."""
+    X, y, _ = table(500, 5, 3)
+    alone = _fit(X, y, 0.01)
+    with rows.in_turn():
+        assert_array_equal(_fit(X, y, 0.01), alone)
+    assert not rows._TURN.locked()
+
+
 def test_overlapping_limits_hold_until_the_last_ends():
     """Two fits, the first to begin is the first to end: BLAS has one thread until the second ends, then all again."""
     with threadpool_limits(2, user_api="blas"):
