@@ -35,12 +35,13 @@ FEW = 64
 
 def linear(X, coef, intercept):
     """Logits X W^T + b, (n, k), of dense or sparse X."""
-    if sparse.issparse(X):
+    parts = _small_parts(X, len(coef))
+    if len(parts) == 1:
         logits = X @ coef.T
     else:
         weights = np.ascontiguousarray(coef.T)
         logits = np.empty((len(X), len(coef)), np.result_type(X, coef))
-        for rows in _small_parts(X, len(coef)):
+        for rows in parts:
             np.matmul(X[rows], weights, out=logits[rows])
     logits += intercept
     return logits
@@ -58,10 +59,10 @@ def weight_gradient(X, gradient):
 
 
 def _small_parts(X, k):
-    """The rows of dense X in slices whose products with k columns are small; in one where they would be too few."""
+    """The rows in slices whose products with k columns are small; in one if X is sparse, or they would be too few."""
     n, d = X.shape
     size = SMALL_PRODUCT // max(1, d * k)
-    if n <= size or size < FEW or k == 1:
+    if n <= size or size < FEW or k == 1 or sparse.issparse(X):
         return [slice(0, n)]
     return [slice(start, start + size) for start in range(0, n, size)]
 

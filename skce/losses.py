@@ -245,8 +245,9 @@ class SoftmaxLoss(Loss):
 
     def block_curvature(self, targets: NDArray[Any], logits: NDArray[Any]) -> Curvature:
         p = self.proba(logits)
-        m = np.broadcast_to(self.total_mass(targets, logits), len(logits))
-        return Curvature(m[:, None] * p, np.sqrt(m)[:, None] * p)
+        mass = self.total_mass(targets, logits)
+        mass = mass[:, None] if np.ndim(mass) else mass
+        return Curvature(mass * p, np.sqrt(mass) * p)
 
     def block_score(self, targets: NDArray[Any], proba: NDArray[Any], eps: float) -> NDArray[Any]:
         return self.block(targets, np.log(np.clip(proba, eps, 1 - eps)))  # log-probabilities are logits
