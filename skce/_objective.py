@@ -279,7 +279,7 @@ def block_sums(loss: Loss, coef: np.ndarray, intercept: np.ndarray, X: Any, targ
     """A block's weighted loss and its derivatives in W and b, in the coefficients' precision."""
     X = X.astype(coef.dtype, copy=False)
     logits = kernels.linear(X, coef, intercept)
-    with in_turn():
+    with in_turn(logits.size):
         gradient = np.empty_like(logits)
         values = loss.block(targets, logits, gradient)
         if weights is not None:

@@ -488,15 +488,18 @@ _TURN = Lock()
 PATIENCE = 0.01
 """Seconds: nothing goes wrong without a turn, and a process that was forked in the middle of one must not wait."""
 
+LONG = 1 << 16
+"""Numbers of which a call takes longer than to fight for the interpreter."""
+
 
 @contextmanager
-def in_turn() -> Iterator[None]:
-    """For many short calls of NumPy: one thread at a time makes them.
+def in_turn(size: int) -> Iterator[None]:
+    """For many calls of NumPy with arrays of some size: where they are short, one thread at a time makes them.
 
     Each call lets go of the interpreter, and two threads that do so fight over it: for blocks of 10 columns they took
     twice as long as one. Meanwhile others multiply matrices, for which they let go of it once.
     """
-    held = _TURN.acquire(timeout=PATIENCE)
+    held = size < LONG and _TURN.acquire(timeout=PATIENCE)
     try:
         yield
     finally:

@@ -180,7 +180,7 @@ def test_a_turn_that_never_ends():
     """A fork may leave one behind: the fit is slower, and the same."""
     X, y, _ = table(500, 5, 3)
     alone = _fit(X, y, 0.01)
-    with rows.in_turn():
+    with rows.in_turn(1):
         assert_array_equal(_fit(X, y, 0.01), alone)
     assert not rows._TURN.locked()
 
