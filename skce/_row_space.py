@@ -70,6 +70,8 @@ class RowSpace:
 
     def lower(self, coef: np.ndarray) -> np.ndarray:
         """The part of W (k, d) in the span, as V (k, r)."""
+        if not coef.any():  # the start of a fit
+            return np.zeros((len(coef), self._inverse.shape[1]))
         return self._logits(coef) @ self._inverse
 
     def _times_basis(self, coef: np.ndarray) -> np.ndarray:
@@ -95,10 +97,11 @@ def row_space(X: np.ndarray, *, centred: bool) -> RowSpace | None:
     size = np.sqrt(np.trace(gram))
     basis, scale = _from_products(gram)
     felt = scale > NOTHING * scale[-1]
-    left = sum(np.sum((basis[:, ~felt].T @ part) ** 2) for part in _centred(X, center))
-    if np.sqrt(left) > ROUNDING * size:
-        basis, scale = _from_rows(X, center)
-        felt = scale > ROUNDING * scale[0]
+    if np.sum(~felt) > centred:  # the mean takes one component away
+        left = sum(np.sum((basis[:, ~felt].T @ part) ** 2) for part in _centred(X, center))
+        if np.sqrt(left) > ROUNDING * size:
+            basis, scale = _from_rows(X, center)
+            felt = scale > ROUNDING * scale[0]
     return RowSpace(X, center, basis[:, felt], scale[felt])
 
 
