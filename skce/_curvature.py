@@ -333,7 +333,7 @@ def factors_pay(k: int, d: int) -> bool:
 # The functions of blocks stand outside the class: dask sends them to other machines, with no rows hanging from them.
 def block_curvature(loss: Loss, coef: np.ndarray, intercept: np.ndarray, X: Any, targets: Any) -> Curvature:
     """Curvature of the loss of a block in its logits."""
-    return loss.block_curvature(targets, kernels.linear(X, coef, intercept))
+    return loss.block_curvature(targets, kernels.block_linear(X, coef, intercept))
 
 
 def block_moments(center: np.ndarray | None, columns: np.ndarray | None, X: Any, targets: Any, weights: Any) -> tuple:

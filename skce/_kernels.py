@@ -5,10 +5,11 @@ float array (b, k) small enough to stay in cache; `e` is scratch of its shape th
 its input or knows what a loss is. The figures are nanoseconds per element in float64 on a CPU with AVX-512.
 """
 
-from functools import lru_cache
+from functools import cache, lru_cache
 
 import numpy as np
 from scipy import sparse, special
+from threadpoolctl import threadpool_info
 
 BLOCK_BYTES = 1 << 21
 """Scratch per block: within 1.1 from 1 to 4 MiB; at 32 KiB the calls' fixed cost makes it 2 to 5 times slower."""
@@ -25,24 +26,26 @@ def block_rows(width, itemsize=8):
 MODERATE = (1e-6, 1e6)
 """Sums of exponentials whose logarithm is of the size of a loss."""
 
-
-SMALL_PRODUCT = 1_000_000
-"""Multiplications up to which OpenBLAS has kernels for small matrices: with AVX-512 twice as fast for k = 10."""
-
-FEW = 64
-"""Rows whose product costs no less than the call."""
+SMALL_PRODUCT, FEW = 1_000_000, 64
+"""Multiplications up to which OpenBLAS has kernels for small matrices, and rows that are too few to be worth a call."""
 
 
 def linear(X, coef, intercept):
-    """Logits X W^T + b, (n, k), of dense or sparse X."""
+    """Logits X W^T + b, (n, k), of dense or sparse X, by as many threads as BLAS may use."""
+    logits = X @ coef.T
+    logits += intercept
+    return logits
+
+
+def block_linear(X, coef, intercept):
+    """`linear` for a block, by one thread."""
     parts = _small_parts(X, len(coef))
     if len(parts) == 1:
-        logits = X @ coef.T
-    else:
-        weights = np.ascontiguousarray(coef.T)
-        logits = np.empty((len(X), len(coef)), np.result_type(X, coef))
-        for rows in parts:
-            np.matmul(X[rows], weights, out=logits[rows])
+        return linear(X, coef, intercept)
+    weights = np.ascontiguousarray(coef.T)
+    logits = np.empty((len(X), len(coef)), np.result_type(X, coef))
+    for rows in parts:
+        np.matmul(X[rows], weights, out=logits[rows])
     logits += intercept
     return logits
 
@@ -59,19 +62,27 @@ def weight_gradient(X, gradient):
 
 
 def _small_parts(X, k):
-    """The rows in slices whose products with k columns are small; in one if X is sparse, or they would be too few."""
+    """The rows in slices whose products with k columns are small; in one where that is no gain."""
     n, d = X.shape
     size = SMALL_PRODUCT // max(1, d * k)
-    if n <= size or size < FEW or k == 1 or sparse.issparse(X):
+    if n <= size or size < FEW or k == 1 or sparse.issparse(X) or not _has_small_kernels():
         return [slice(0, n)]
     return [slice(start, start + size) for start in range(0, n, size)]
 
 
+@cache
+def _has_small_kernels():
+    """Whether small products are the faster ones: 48 GFLOP/s for k = 10 and not 23; by a tenth slower where not."""
+    with_avx512 = {"SkylakeX", "Cooperlake", "SapphireRapids"}
+    return any(library.get("architecture") in with_avx512 for library in threadpool_info())
+
+
 def row_sums(a):
     """Sum of each row, (b,). As a product with ones: 0.25 at k = 10, where `a.sum(axis=1)` takes 1.9."""
-    if a.shape[1] in (2, 3):  # by columns 0.3 and 0.4, by the product 0.8
-        sums = a[:, 0] + a[:, 1]
-        return sums if a.shape[1] == 2 else np.add(sums, a[:, 2], out=sums)
+    if a.shape[1] == 2:
+        return a[:, 0] + a[:, 1]
+    if a.shape[1] == 3:  # 0.4, not 0.8
+        return a[:, 0] + a[:, 1] + a[:, 2]
     return a @ _ones(a.shape[1], a.dtype)
 
 
@@ -98,8 +109,10 @@ def scale_rows(a, factor):
     if a.shape[1] <= 4:  # by columns 0.4 to 0.5, repeated 0.6, by broadcasting 0.9
         for j in range(a.shape[1]):
             a[:, j] *= factor
-    else:  # k = 10: 0.42, by broadcasting 0.55; even from k = 200 on
+    elif a.shape[1] <= NARROW:  # k = 10: 0.42, by broadcasting 0.55
         a *= factor.repeat(a.shape[1]).reshape(a.shape)
+    else:
+        a *= factor[:, None]
 
 
 def subtract_from_rows(a, row):
@@ -140,7 +153,7 @@ def softmax(z):
     with np.errstate(invalid="ignore"):
         p = z - row_max(z)[:, None]
         np.exp(p, out=p)
-        p *= (1 / row_sums(p))[:, None]  # not `scale_rows`: these may be all rows, and its scratch as large
+        scale_rows(p, 1 / row_sums(p))
     return p
 
 

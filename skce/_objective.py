@@ -278,7 +278,7 @@ class Objective:
 def block_sums(loss: Loss, coef: np.ndarray, intercept: np.ndarray, X: Any, targets: Any, weights: Any) -> tuple:
     """A block's weighted loss and its derivatives in W and b, in the coefficients' precision."""
     X = X.astype(coef.dtype, copy=False)
-    logits = kernels.linear(X, coef, intercept)
+    logits = kernels.block_linear(X, coef, intercept)
     with in_turn(logits.size):
         gradient = np.empty_like(logits)
         values = loss.block(targets, logits, gradient)

@@ -7,10 +7,10 @@ arrays in memory; `DaskRows` those of dask collections, a partition at a time.
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, nullcontext
 from copy import copy, deepcopy
 from functools import cache, cached_property, partial
-from threading import Lock
+from threading import Lock, local
 from typing import Any
 from uuid import uuid4
 
@@ -64,7 +64,7 @@ class Rows:
         """Sum over the blocks of the tuples of numbers and arrays that `function(*block)` returns, in float64."""
         if self.n_threads == 1:
             return _add(self._shard_sum(function, shard) for shard in self._shards)
-        with ThreadPoolExecutor(self.n_threads) as pool:
+        with ThreadPoolExecutor(self.n_threads, initializer=_wait_for, initargs=(Lock(),)) as pool:
             return _add(pool.map(lambda shard: self._shard_sum(function, shard), self._shards))
 
     def map(self, function: Callable[..., np.ndarray], out: np.ndarray) -> np.ndarray:
@@ -483,28 +483,25 @@ single_blas_thread = _SingleBlasThread()
 """Context in which BLAS uses one thread: sums have the same bits on any machine, and threads over shards pay."""
 
 
-_TURN = Lock()
-
-PATIENCE = 0.01
-"""Seconds: nothing goes wrong without a turn, and a process that was forked in the middle of one must not wait."""
-
 LONG = 1 << 16
 """Numbers of which a call takes longer than to fight for the interpreter."""
 
+_WORKER = local()
 
-@contextmanager
-def in_turn(size: int) -> Iterator[None]:
-    """For many calls of NumPy with arrays of some size: where they are short, one thread at a time makes them.
+
+def in_turn(size: int) -> AbstractContextManager:
+    """For many calls of NumPy with arrays of some size: where they are short, one worker of a sum at a time makes them.
 
     Each call lets go of the interpreter, and two threads that do so fight over it: for blocks of 10 columns they took
     twice as long as one. Meanwhile others multiply matrices, for which they let go of it once.
     """
-    held = size < LONG and _TURN.acquire(timeout=PATIENCE)
-    try:
-        yield
-    finally:
-        if held:
-            _TURN.release()
+    turn = getattr(_WORKER, "turn", None)
+    return nullcontext() if turn is None or size >= LONG else turn
+
+
+def _wait_for(turn: Any) -> None:
+    """Begin a worker that shares turns with others."""
+    _WORKER.turn = turn
 
 
 def blas_threads() -> int:

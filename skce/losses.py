@@ -245,8 +245,7 @@ class SoftmaxLoss(Loss):
 
     def block_curvature(self, targets: NDArray[Any], logits: NDArray[Any]) -> Curvature:
         p = self.proba(logits)
-        mass = self.total_mass(targets, logits)
-        mass = mass[:, None] if np.ndim(mass) else mass
+        mass = np.asarray(self.total_mass(targets, logits), logits.dtype).reshape(-1, 1)
         return Curvature(mass * p, np.sqrt(mass) * p)
 
     def block_score(self, targets: NDArray[Any], proba: NDArray[Any], eps: float) -> NDArray[Any]:

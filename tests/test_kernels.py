@@ -204,19 +204,20 @@ def test_exponentials_are_shifted_only_where_they_must(offset, dtype):
 
 @pytest.mark.parametrize("form", ["C", "F", "sparse"])
 @pytest.mark.parametrize(("d", "k"), [(3, 1), (7, 4), (150, 30), (2000, 10)])
-def test_products_of_many_rows(d, k, form):
+def test_products_of_many_rows(d, k, form, monkeypatch):
     """Taken in parts they are what they are as a whole."""
     rng = np.random.default_rng(0)
     n = 2 * kernels.SMALL_PRODUCT // (d * k) + 5 if d * k < 5000 else 100
     X, gradient = rng.normal(size=(n, d)), rng.normal(size=(n, k))
     coef, intercept = rng.normal(size=(k, d)), rng.normal(size=k)
     given = sparse.csr_array(X) if form == "sparse" else np.asarray(X, order=form)
-    assert_allclose(kernels.linear(given, coef, intercept), X @ coef.T + intercept, rtol=1e-10, atol=1e-10)
+    monkeypatch.setattr(kernels, "_has_small_kernels", lambda: True)
+    assert_allclose(kernels.block_linear(given, coef, intercept), X @ coef.T + intercept, rtol=1e-10, atol=1e-10)
     assert_allclose(kernels.weight_gradient(given, gradient), gradient.T @ X, rtol=1e-10, atol=1e-8)
 
 
 def test_products_without_rows_or_columns():
     """Nothing of the right shape."""
-    assert kernels.linear(np.empty((0, 3)), np.ones((2, 3)), np.zeros(2)).shape == (0, 2)
-    assert_array_equal(kernels.linear(np.empty((4, 0)), np.ones((2, 0)), np.ones(2)), np.ones((4, 2)))
+    assert kernels.block_linear(np.empty((0, 3)), np.ones((2, 3)), np.zeros(2)).shape == (0, 2)
+    assert_array_equal(kernels.block_linear(np.empty((4, 0)), np.ones((2, 0)), np.ones(2)), np.ones((4, 2)))
     assert_array_equal(kernels.weight_gradient(np.empty((0, 3)), np.empty((0, 2))), np.zeros((2, 3)))

@@ -104,6 +104,20 @@ def test_curvature_is_positive_semidefinite(case):
         assert eigenvalues.min() >= -1e-14  # rounding of entries of size 1
 
 
+@pytest.mark.parametrize("mass", [2, 2.0, np.float64(2), np.full(3, 2.0)], ids=lambda mass: type(mass).__name__)
+def test_curvature_is_of_the_logits_type(mass):
+    """Whatever the kind of number that a loss of one's own says the targets weigh."""
+
+    class Twice(SoftmaxCrossEntropy):
+        def total_mass(self, targets, logits):
+            return mass
+
+    logits = np.random.default_rng(0).normal(size=(3, 4)).astype(np.float32)
+    curvature, plain = (loss.curvature([0, 1, 2], logits) for loss in (Twice(), SoftmaxCrossEntropy()))
+    assert curvature.weights.dtype == curvature.factor.dtype == np.float32
+    assert_allclose(curvature.matrices(), 2 * plain.matrices(), rtol=1e-5)
+
+
 @pytest.mark.parametrize("factor", [None, np.array([[1.0, 2.0]])])
 def test_curvature_matrices_are_diagonal_minus_outer_product(factor):
     """diag(d) - f f^T, and diag(d) alone without a factor."""

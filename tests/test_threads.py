@@ -1,7 +1,8 @@
 """Threads: they are used where they pay, change no bit, and leave BLAS as it was, also when fits overlap."""
 
 from contextlib import ExitStack
-from threading import Barrier, Thread
+from threading import Barrier, Lock, Thread
+from time import sleep
 
 import numpy as np
 import pytest
@@ -62,9 +63,9 @@ def pools(monkeypatch):
     """A list that the sizes of all pools of threads are written to."""
     sizes, pool = [], rows.ThreadPoolExecutor
 
-    def recorded(n_threads):
+    def recorded(n_threads, **options):
         sizes.append(n_threads)
-        return pool(n_threads)
+        return pool(n_threads, **options)
 
     monkeypatch.setattr(rows, "ThreadPoolExecutor", recorded)
     return sizes
@@ -176,13 +177,34 @@ def test_concurrent_fits_have_the_same_bits(backend, size):
             assert_array_equal(a, b)
 
 
-def test_a_turn_that_never_ends():
-    """A fork may leave one behind: the fit is slower, and the same."""
-    X, y, _ = table(500, 5, 3)
-    alone = _fit(X, y, 0.01)
-    with rows.in_turn(1):
-        assert_array_equal(_fit(X, y, 0.01), alone)
-    assert not rows._TURN.locked()
+def test_workers_take_turns():
+    """Short calls are made by one worker at a time, and a failure ends its turn."""
+    inside, met = [], []
+
+    def short(block):
+        with rows.in_turn(1):
+            inside.append(block)
+            met.append(len(inside))
+            sleep(0.001)
+            inside.pop()
+            if block[0] == 30:
+                raise ArithmeticError
+        return (block.sum(),)
+
+    X = np.arange(32.0)
+    assert rows.Rows(X[:30], block_rows=1, n_threads=3).sum(short) == [435]
+    with pytest.raises(ArithmeticError):
+        rows.Rows(X, block_rows=1, n_threads=3).sum(short)
+    assert set(met) == {1}
+
+
+def test_one_thread_waits_for_nobody():
+    """Neither the main thread, which a signal or a fork may stop anywhere, nor whoever makes long calls."""
+    assert not isinstance(rows.in_turn(1), type(Lock()))
+    kinds = rows.Rows(np.arange(4.0), block_rows=1, n_threads=2).sum(
+        lambda x: tuple(isinstance(rows.in_turn(size), type(Lock())) for size in (1, rows.LONG))
+    )
+    assert kinds == [4, 0]
 
 
 def test_overlapping_limits_hold_until_the_last_ends():

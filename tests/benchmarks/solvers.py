@@ -231,6 +231,7 @@ class Comparison:
 
     def lines(self):
         """A line for each solver: the run that arrived, or the closest one."""
+        own = self.times.get("ours", math.nan)
         for name, runs in self.found.items():
             chosen = runs.cheapest(self.best + ENOUGH)
             shown = chosen or min(runs.runs, key=lambda run: run.value, default=None)
@@ -245,7 +246,7 @@ class Comparison:
                 f"{self.strength:g}",
                 name,
                 f"{1e3 * time:.1f}",
-                f"{time / self.times['ours']:.2f}" if chosen else "-",
+                f"{time / own:.2f}" if chosen else "-",
                 f"{shown.tol:.0e}",
                 str(shown.n_iter),
                 "-" if math.isnan(shown.passes) else f"{shown.passes:.1f}",
