@@ -176,9 +176,9 @@ def all_runs(name, X, y, alpha, budget):
     result = Runs(ended=unable(name, X, y))
     if result.ended:
         return result
-    result.max_iter = affordable(name, X, y, alpha, budget)
     for tol in TOLERANCES["ours" if name == "ours" else "peer"]:
         try:
+            result.max_iter = affordable(name, X, y, alpha, budget)
             with at_most(2 * budget if name == "saga" else budget):
                 result.runs.append(run(name, X, y, alpha, tol, result.max_iter))
         except TimeoutError:
@@ -346,7 +346,8 @@ def bag_of_words(rng, n, d, k, length=60):
         [rng.choice(d, size=length * (y == c).sum(), p=topics[c] / topics[c].sum()) for c in range(k)]
     )
     documents = np.repeat(np.argsort(y, kind="stable"), length)
-    return sparse.csr_array(sparse.coo_array((np.ones(len(words)), (documents, words)), shape=(n, d))), y
+    places = documents.astype(np.int32), words.astype(np.int32)  # saga takes no longer integers
+    return sparse.csr_array(sparse.coo_array((np.ones(len(words)), places), shape=(n, d))), y
 
 
 def rare(rng, n, d):
