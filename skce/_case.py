@@ -63,6 +63,8 @@ class Case:
     def loss(self, kinds: tuple[type[Loss], type[Loss]], class_weights: NDArray[Any] | None, **fields: Any) -> Loss:
         """The loss of the outputs' form."""
         weights = None if class_weights is None else class_weights[: self.n_columns]
+        if weights is not None and not weights.any():  # "balanced", where no row is of a class that has a column
+            weights = None
         return kinds[self.outputs.ndim - 1](class_weight=weights, **fields)
 
     @property
@@ -84,7 +86,8 @@ class Case:
             values /= self.log_base
         if unknown is not None:
             self.targets[rows] = unknown
-            values[rows] = self._worst() if class_weights is None else self._worst() * class_weights[unknown]
+            weights = np.ones(len(rows)) if class_weights is None else class_weights[unknown]
+            values[rows] = np.multiply(self._worst(), weights, out=np.zeros(len(rows)), where=weights > 0)
         return values
 
     def weighted(self, values: NDArray[Any], dtype: Any = None) -> NDArray[Any]:
@@ -106,7 +109,8 @@ class Case:
         """What the sum of the losses is divided by: sum_i s_i w(y_i)."""
         if class_weights is None:
             return len(self.outputs) if self.weights is None else float(self.weights.sum())
-        return validation.check_positive_mass(float(self.class_totals() @ class_weights))
+        with np.errstate(over="ignore"):
+            return validation.check_positive_mass(float(self.class_totals() @ class_weights))
 
     def log_proba(self) -> NDArray[np.float64]:
         """Logarithm of the probability of each class that has a column, clipped as the loss clips it, (n, k)."""
@@ -249,6 +253,7 @@ def classes_case(y_true: Any, y_proba: Any, labels: Any, options: Options) -> Ca
             classes, targets = _found_codes(y_true, n_columns, options)
         else:
             targets, classes = _known_codes(y_true, classes, options.handle_unknown)
+        validation.check_only_name(y_proba, classes)
     return _checked(targets, outputs, classes, options)
 
 
@@ -269,6 +274,7 @@ def binary_case(y_true: Any, y_proba: Any, pos_label: Any, labels: Any, options:
     if pos_label is not None and validation.is_first(classes, pos_label):
         classes = classes[::-1]
         outputs = outputs[:, ::-1] if outputs.ndim == 2 else outputs
+    validation.check_only_name(y_proba, classes)
     targets, classes = _known_codes(y_true, classes, options.handle_unknown)
     return _checked(targets, outputs, classes, options)
 
@@ -281,8 +287,7 @@ def _columns(y_proba: Any, labels: Any) -> tuple[NDArray[Any], NDArray[Any] | No
     if classes is None:
         classes = None if names is None else validation.check_classes(names, "The columns of y_proba")
     elif names is not None:
-        places = validation.match_columns(names, classes, "y_proba")
-        outputs = outputs if np.array_equal(places, np.arange(len(places))) else outputs[:, places]
+        outputs = validation.in_order(outputs, validation.match_columns(names, classes, "y_proba"))
     if classes is not None and len(classes) == 1 and outputs.ndim == 1:  # an estimator that was shown one class
         outputs = outputs[:, None]
     return outputs, classes

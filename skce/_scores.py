@@ -180,7 +180,8 @@ class ClassScore:
         masses = totals if weights is None else totals * weights
 
         def mass() -> float:
-            return sums.mass if weights is None else validation.check_positive_mass(float(masses.sum()))
+            with np.errstate(over="ignore"):
+                return sums.mass if weights is None else validation.check_positive_mass(float(masses.sum()))
 
         return self.finish(Totals(loss, mass, lambda: masses, sums.eps, validation.check_base(self.base)))
 
@@ -233,7 +234,8 @@ class ClassScore:
         values = case.values(loss, class_weights)
         if self.relative:
             values -= case.target_entropies(loss)
-            values = np.maximum(values, 0) if class_weights is None else values
+            if class_weights is None:
+                np.maximum(values, 0, out=values)
         return values
 
     def _class_weights(self, sums: ClassSums) -> NDArray[Any] | None:

@@ -99,8 +99,7 @@ def encode(y: np.ndarray, classes: np.ndarray) -> np.ndarray:
         low, high = int(classes.min()), int(classes.max())
         if _fits_table(low, high, len(y)):
             return _look_up(y, classes, low, high)
-    common = np.result_type(y, classes)
-    if y.dtype.kind in "biuf" and common.kind in "biuf" and common.kind in y.dtype.kind + classes.dtype.kind:
+    if y.dtype.kind in "biuf" and classes.dtype.kind in "biuf" and _hold_each_other(y, classes):
         order = np.argsort(classes, kind="stable")
         place = order[np.searchsorted(classes, y, sorter=order).clip(max=len(classes) - 1)]
         return np.where(classes[place] == y, place, UNKNOWN)
@@ -108,6 +107,11 @@ def encode(y: np.ndarray, classes: np.ndarray) -> np.ndarray:
         present, codes = find_classes(y)
         return encode(present.astype(object), classes)[codes]
     return _index_of(y, classes)
+
+
+def _hold_each_other(y: np.ndarray, classes: np.ndarray) -> bool:
+    """Whether numbers of both compare in the type of one of them."""
+    return np.result_type(y, classes).kind in y.dtype.kind + classes.dtype.kind
 
 
 def _classes_from_table(y: np.ndarray, low: int, high: int) -> tuple[np.ndarray, np.ndarray]:

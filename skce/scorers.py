@@ -55,11 +55,14 @@ class Scorer(validation.BaseScorer):
         if "labels" in accepted and classes is not None:
             validation.check_labels_alone(classes)
             options.setdefault("labels", classes)
-        if "handle_unknown" in accepted and "handle_unknown" not in options:
+        clipped = "handle_unknown" in accepted and "handle_unknown" not in options
+        if clipped:
             options["handle_unknown"] = "clip"
-            _warn_of_unseen(y_true, options.get("labels"))
         response = self._ask(method_caller, estimator, X, y_true, classes)
-        return self._sign * self._score_func(y_true, response, **options)
+        score = self._sign * self._score_func(y_true, response, **options)
+        if clipped:
+            _warn_of_unseen(y_true, options.get("labels"))
+        return score
 
     def _ask(self, method_caller: Callable, estimator: Any, X: Any, y_true: Any, classes: Any) -> Any:
         """What the estimator answers; an answer is kept for the other scorers of a search over several metrics.
@@ -110,7 +113,10 @@ class Scorer(validation.BaseScorer):
 
 
 def _one_label_a_row(y_true: Any) -> bool:
-    shape = np.shape(y_true)
+    try:
+        shape = np.shape(y_true)
+    except ValueError:  # rows of different lengths, of which the metric will say so
+        return False
     return len(shape) == 1 or (len(shape) == 2 and shape[1] == 1)
 
 
@@ -186,7 +192,7 @@ def make_scorer(
         raise TypeError(f"metric must be a function, got {metric!r}.")
     validation.check_options_of(metric, options)
     names = (response_method,) if isinstance(response_method, str) else response_method
-    if not isinstance(names, (list, tuple)) or not all(isinstance(name, str) for name in names):
+    if not isinstance(names, (list, tuple)) or not names or not all(isinstance(name, str) for name in names):
         raise TypeError(f"response_method must be a method's name or a list of them, got {response_method!r}.")
     return Scorer(metric, 1 if greater_is_better else -1, options, response_method)
 

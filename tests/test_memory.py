@@ -8,6 +8,7 @@ import gc
 import tracemalloc
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from skce import (
@@ -49,7 +50,8 @@ def tables():
 
 def peak(function, *args, **options):
     """MB allocated at most during a call, beyond what was there before."""
-    function(*(a[:50] if isinstance(a, np.ndarray) else a for a in args), **_few(options))  # imports, caches
+    few = (a[:50] if isinstance(a, (np.ndarray, pd.DataFrame)) else a for a in args)
+    function(*few, **_few(options))  # imports, caches
     gc.collect()
     tracemalloc.start()
     try:
@@ -139,6 +141,17 @@ def test_one_hot_integers(tables):
     one_hot = np.zeros((N, K), dtype=np.int8)
     one_hot[np.arange(N), codes] = 1
     assert peak(cross_entropy_loss, one_hot, proba[np.float64]) < LIMIT
+
+
+@pytest.mark.parametrize("metric", [cross_entropy_loss, kl_divergence_loss, multilabel_cross_entropy_loss])
+@pytest.mark.parametrize("kind", ["int64", "bool", "soft"])
+def test_frames_whose_columns_have_the_same_names(metric, kind, tables):
+    """Columns that are in their places are not moved, and whole numbers are no floats."""
+    proba, codes, _ = tables
+    names = [f"class {c}" for c in range(K)]
+    y_true = proba[np.float64] if kind == "soft" else (codes[:, None] == np.arange(K)).astype(kind)
+    frames = [pd.DataFrame(table, columns=names) for table in (y_true, proba[np.float64])]
+    assert peak(metric, *frames) < LIMIT
 
 
 @pytest.mark.parametrize("from_logits", [False, True])

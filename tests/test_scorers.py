@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 import sklearn
 from numpy.testing import assert_allclose
+from scipy import sparse
 from sklearn.base import BaseEstimator, ClassifierMixin, clone
 from sklearn.calibration import CalibratedClassifierCV
 from sklearn.datasets import load_iris, make_multilabel_classification
@@ -1142,3 +1143,60 @@ def test_binary_scorer_with_three_classes(flowers):
     X, y, _ = flowers
     with pytest.raises(ValueError, match=r"two classes"):
         neg_binary_cross_entropy(LogisticRegression().fit(X, y), X, y)
+
+
+# Bad input
+
+
+SIX = (np.arange(12.0).reshape(6, 2), np.array(list("aabbab")))
+
+
+@pytest.mark.parametrize(
+    ("labels", "error", "message"),
+    [
+        ("ab", TypeError, "labels must be a list"),
+        (3, ValueError, r"labels must have shape \(k,\), got \(\)"),
+        (["a", "a"], ValueError, r"labels must not repeat a class, got \['a'\]"),
+        ([["a"], ["a", "b"]], ValueError, "labels must have shape"),
+    ],
+    ids=str,
+)
+def test_bad_labels_of_a_scorer(labels, error, message):
+    """The metric says so, before anything is counted."""
+    model = LogisticRegression().fit(*SIX)
+    with pytest.raises(error, match=message):
+        make_scorer(cross_entropy_loss, labels=labels)(model, *SIX)
+
+
+@pytest.mark.parametrize(
+    ("y", "error", "message"),
+    [
+        ([["a"], ["a", "b"], *"abab"], ValueError, "rows of different lengths"),
+        ([{}] * 6, TypeError, "y_true must hold labels, numbers or strings: row 0"),
+        (sparse.csr_array(np.ones((6, 1))), TypeError, "y_true must be dense"),
+        (np.full(6, np.nan), ValueError, "y_true must not have missing labels: row 0"),
+        (np.arange(6) / 7, ValueError, "y_true must hold labels, got continuous values"),
+    ],
+    ids=["ragged", "dicts", "sparse", "missing", "continuous"],
+)
+def test_bad_targets_of_a_scorer(y, error, message):
+    """The same, and no warning of unseen classes before it."""
+    model = LogisticRegression().fit(*SIX)
+    with pytest.raises(error, match=message):
+        make_scorer(cross_entropy_loss)(model, SIX[0], y)
+
+
+def test_no_response_method():
+    """An empty list names none."""
+    with pytest.raises(TypeError, match=r"response_method must be a method's name or a list of them, got \[\]"):
+        make_scorer(cross_entropy_loss, response_method=[])
+
+
+@pytest.mark.parametrize("metric", [cross_entropy_loss, focal_loss])
+def test_balanced_weights_in_folds_of_classes_that_were_never_seen(metric):
+    """A number, not nan."""
+    X, y = np.random.default_rng(0).normal(size=(90, 3)), np.repeat(list("abc"), 30)
+    scorer = make_scorer(metric, class_weight="balanced")
+    with pytest.warns(UserWarning, match="fitted without the classes"):
+        scores = cross_val_score(LogisticRegression(), X, y, cv=KFold(3), scoring=scorer)
+    assert_allclose(scores, np.log(np.finfo(float).eps))

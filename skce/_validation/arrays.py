@@ -17,8 +17,7 @@ def check_floats(name: str, array: Any) -> np.ndarray:
     """A dense float32 or float64 array from anything array-like. Values are not looked at."""
     if type(array) is np.ndarray and array.dtype in (np.float64, np.float32):
         return array
-    if sparse.issparse(array):
-        raise TypeError(f"{name} must be dense, got a sparse matrix; convert it with .toarray().")
+    check_present(name, array)
     try:
         array = np.asarray(_to_numpy(array) if hasattr(array, "to_numpy") else array)
     except ValueError:
@@ -26,9 +25,18 @@ def check_floats(name: str, array: Any) -> np.ndarray:
     if array.dtype.kind == "c":
         raise ValueError(f"{name} must be real. Complex data not supported.")
     try:
-        return np.asarray(array, dtype=np.float32 if array.dtype in (np.float32, np.float16) else np.float64)
+        single = array.dtype.kind == "f" and array.dtype.itemsize <= 4
+        return np.asarray(array, dtype=np.float32 if single else np.float64)
     except (TypeError, ValueError) as error:
         raise ValueError(f"{name} must hold numbers, got an array of dtype {array.dtype}.") from error
+
+
+def check_present(name: str, array: Any) -> None:
+    """All numbers are there: neither a sparse matrix nor masked entries, whose values NumPy would use."""
+    if sparse.issparse(array):
+        raise TypeError(f"{name} must be dense, got a sparse matrix; convert it with .toarray().")
+    if isinstance(array, np.ma.MaskedArray) and np.ma.is_masked(array):
+        raise ValueError(f"{name} must not have masked entries: leave those rows out, or fill them.")
 
 
 def _to_numpy(container: Any) -> np.ndarray:
@@ -107,11 +115,16 @@ def check_probabilities(p: np.ndarray, name: str = "y_proba", hint: str = "") ->
             _explain_probabilities(block, start, name, hint)
 
 
+def shown(number: Any) -> str:
+    """A number for a message, with all of its digits where it is nearly 0 or 1."""
+    return f"{number:g}" if float(f"{number:g}") not in (0, 1) or number in (0, 1) else repr(number.item())
+
+
 def _explain_probabilities(p: np.ndarray, start: int, name: str, hint: str) -> None:
     """The slow, exact check of a block that the fast one did not pass."""
     bad = ~((p >= 0) & (p <= 1))
     if bad.any():
-        what = f"row {start + int(np.argwhere(bad)[0][0])} has {p[bad][0]:g}"
+        what = f"row {start + int(np.argwhere(bad)[0][0])} has {shown(p[bad][0])}"
         if not np.isfinite(p[bad][0]):
             raise ValueError(f"{name} must be finite: {what}.")
         raise ValueError(f"{name} must hold probabilities in [0, 1]: {what}.{hint}")

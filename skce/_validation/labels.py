@@ -1,13 +1,20 @@
 """What a metric takes: labels, distributions, the classes, and the columns that stand for them."""
 
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
 from typing import Any, NoReturn
 
 import numpy as np
-from scipy import sparse
 
+from skce import _kernels as kernels
 from skce import _targets
-from skce._validation.arrays import SUM_TOLERANCE, check_floats, check_not_empty, check_probabilities
+from skce._validation.arrays import (
+    SUM_TOLERANCE,
+    check_floats,
+    check_not_empty,
+    check_present,
+    check_probabilities,
+    shown,
+)
 from skce._validation.options import check_number, listed
 
 
@@ -17,6 +24,24 @@ def column_names(array: Any) -> np.ndarray | None:
     if columns is None or len(columns) < 2 or type(columns).__name__ == "RangeIndex":  # a default: numbers, not names
         return None
     return _targets.as_labels(np.asarray(columns))
+
+
+def only_name(array: Any) -> Any:
+    """Name of the only column of a DataFrame that has one, None for anything else."""
+    columns = getattr(array, "columns", None)
+    if columns is None or len(columns) != 1 or type(columns).__name__ == "RangeIndex":
+        return None
+    return next(iter(columns))
+
+
+def check_only_name(y_proba: Any, classes: np.ndarray) -> None:
+    """A single column named after one of two classes is that of the second."""
+    name, labels = only_name(y_proba), classes.tolist()
+    if name is not None and len(labels) == 2 and name == labels[0]:
+        raise ValueError(
+            f"The only column of y_proba is named {name!r}, but is taken for the probability of {labels[1]!r}, the "
+            f"positive class: pass the column of that class, or pos_label={name!r} to binary_cross_entropy_loss."
+        )
 
 
 def check_outputs(y_proba: Any) -> np.ndarray:
@@ -32,8 +57,7 @@ def check_outputs(y_proba: Any) -> np.ndarray:
 
 def check_labels(y: Any, name: str = "y_true", *, shape: str = "(n,) or (n, k)", soft: bool = False) -> np.ndarray:
     """Labels of shape (n,), none of them missing or a fraction, unless it may be a `soft` target."""
-    if sparse.issparse(y):
-        raise TypeError(f"{name} must be dense, got a sparse matrix; convert it with .toarray().")
+    check_present(name, y)
     try:
         y = _targets.as_labels(y)
     except ValueError:
@@ -47,6 +71,10 @@ def check_labels(y: Any, name: str = "y_true", *, shape: str = "(n,) or (n, k)",
         missing = pd.isna(y)
         if missing.any():
             raise ValueError(f"{name} must not have missing labels: row {int(np.flatnonzero(missing)[0])} is missing.")
+        if y.dtype.kind == "O" and pd.api.types.infer_dtype(y) == "mixed":
+            bad = next((row for row, label in enumerate(y) if not isinstance(label, Hashable)), None)
+            if bad is not None:
+                raise TypeError(f"{name} must hold labels, numbers or strings: row {bad} is {y[bad]!r}.")
     if y.dtype.kind == "f" and not (soft and is_soft(y)):
         fractions = y != np.rint(y)
         if fractions.any():
@@ -56,7 +84,7 @@ def check_labels(y: Any, name: str = "y_true", *, shape: str = "(n,) or (n, k)",
             )
             if shape == "(n,)":
                 hint = "Probabilities of the positive class must be in [0, 1], and go without labels and pos_label."
-            raise ValueError(f"{name} must hold labels, got continuous values: row {row} is {y[row]:g}. {hint}")
+            raise ValueError(f"{name} must hold labels, got continuous values: row {row} is {shown(y[row])}. {hint}")
     return y
 
 
@@ -116,7 +144,7 @@ def check_target_distributions(y_true: Any, classes: np.ndarray | None, n_column
     """
     names = column_names(y_true)
     names = None if names is None else check_classes(names, "The columns of y_true")
-    targets = check_floats("y_true", y_true) if _kind(y_true) != "int" else np.asarray(y_true)
+    targets = _table(y_true)
     if targets.ndim != 2:
         raise ValueError(f"y_true must have shape (n,) or (n, k), got {targets.shape}.")
     if targets.shape[1] != n_columns:
@@ -125,9 +153,18 @@ def check_target_distributions(y_true: Any, classes: np.ndarray | None, n_column
     if classes is None:
         classes = np.arange(n_columns) if names is None else names
     elif names is not None:
-        targets = targets[:, match_columns(names, classes, "y_true")]
+        targets = in_order(targets, match_columns(names, classes, "y_true"))
     check_probabilities(targets, "y_true")
-    return (targets if targets.dtype.kind == "f" else targets.argmax(axis=1)), classes
+    return (targets if targets.dtype.kind == "f" else _codes(targets)), classes
+
+
+def _codes(one_hot: np.ndarray) -> np.ndarray:
+    """The column of the 1 in each row; block by block, for NumPy copies a table that is not in C order."""
+    codes = np.empty(len(one_hot), dtype=np.intp)
+    size = kernels.block_rows(one_hot.shape[1])
+    for start in range(0, len(codes), size):
+        codes[start : start + size] = one_hot[start : start + size].argmax(axis=1)
+    return codes
 
 
 def has_columns(y_true: Any) -> bool:
@@ -168,19 +205,22 @@ def find_models(y_true: Any, y_proba: Any, labels: Any) -> dict[Any, Any]:
 def check_multilabel(y_true: Any, y_proba: Any, from_logits: bool) -> tuple[np.ndarray, np.ndarray]:
     """0/1 answers of any dtype, or floats with nan for unknown, and probabilities or logits of yes, both (n, L)."""
     names, columns = column_names(y_true), column_names(y_proba)
+    label, column = only_name(y_true), only_name(y_proba)
     if isinstance(y_proba, (list, tuple)) and len(y_proba) and all(ndim(p) == 2 for p in y_proba):
         outputs = np.column_stack(_yes_columns(y_proba, from_logits))
     else:
         outputs = check_floats("y_proba", y_proba)
-    y_true = check_floats("y_true", y_true) if _kind(y_true) != "int" else np.asarray(y_true)
+    y_true = _table(y_true)
     if y_true.ndim != 2 or y_true.shape != outputs.shape:
         raise ValueError(f"y_true and y_proba must have the same shape (n, L), got {y_true.shape} and {outputs.shape}.")
     check_not_empty("y_proba", outputs)
+    if label is not None and column is not None and label != column:
+        raise ValueError(f"The columns of y_true, [{label!r}], are not the classes [{column!r}].")
     if names is not None and columns is not None:
         places = match_columns(
             check_classes(names, "The columns of y_true"), check_classes(columns, "The columns of y_proba"), "y_true"
         )
-        y_true = y_true if np.array_equal(places, np.arange(len(places))) else y_true[:, places]
+        y_true = in_order(y_true, places)
     if np.fmin.reduce(y_true, axis=None) < 0 or np.fmax.reduce(y_true, axis=None) > 1:
         bad = (y_true < 0) | (y_true > 1)
         row = int(np.argwhere(bad)[0][0])
@@ -242,11 +282,16 @@ def check_some_target(counts: np.ndarray) -> None:
     """At least one known label."""
     if not counts.any():
         raise ValueError("y_true has no known label: every entry is nan, or weighs zero.")
+    if counts.max() > np.finfo(float).max / counts.size:
+        raise ValueError("sample_weight sums to more than the largest float over all labels: divide it by its mean.")
 
 
-def _kind(array: Any) -> str:
-    dtype = getattr(array, "dtype", None)
-    return "int" if isinstance(array, np.ndarray) and dtype is not None and dtype.kind in "iub" else "float"
+def _table(y_true: Any) -> np.ndarray:
+    """Targets in columns: integers and bools as they are, anything else as floats."""
+    table = y_true.to_numpy() if hasattr(y_true, "to_numpy") else y_true
+    if type(table) is np.ndarray and table.dtype.kind in "iub":
+        return table
+    return check_floats("y_true", y_true)
 
 
 def is_soft(y_true: np.ndarray) -> bool:
@@ -261,13 +306,22 @@ def find_pair(y_true: np.ndarray, pos_label: Any) -> np.ndarray:
     classes, _ = sorted_classes(y_true, "y_true")
     if pos_label is None:
         return find_classes(y_true, 2)[0]
-    if pos_label not in classes.tolist():
-        classes = np.append(classes, np.array([pos_label], dtype=classes.dtype if classes.dtype.kind == "O" else None))
+    if not _is_one_of(pos_label, classes.tolist()):
+        found = np.empty(len(classes) + 1, dtype=object)
+        found[:-1], found[-1] = classes.tolist(), pos_label
+        classes, _ = sorted_classes(check_labels(found), "y_true and pos_label")
     if len(classes) == 1:  # nothing but positives: the other class needs no name
         return np.array([None, pos_label], dtype=object)
     if len(classes) > 2:
         raise ValueError(f"y_true must have two classes, got {listed(classes.tolist())} with pos_label={pos_label!r}.")
     return classes
+
+
+def _is_one_of(label: Any, labels: list) -> bool:
+    """Whether a label is in a list."""
+    if ndim(label) != 0 or not isinstance(label, Hashable):
+        raise TypeError(f"pos_label must be one label, got {label!r}.")
+    return label in labels
 
 
 def check_pair_of_parts(pair: np.ndarray) -> np.ndarray:
@@ -279,7 +333,7 @@ def check_pair_of_parts(pair: np.ndarray) -> np.ndarray:
 
 def is_first(classes: np.ndarray, pos_label: Any) -> bool:
     """Whether the positive one of two classes is the first."""
-    if pos_label not in classes.tolist():
+    if not _is_one_of(pos_label, classes.tolist()):
         raise ValueError(f"pos_label {pos_label!r} is not one of the labels {listed(classes.tolist())}.")
     return bool(classes.tolist()[0] == pos_label)
 
@@ -357,6 +411,10 @@ def check_positive_mass(mass: float) -> float:
     """The divisor of a mean."""
     if not mass > 0:
         raise ValueError("class_weight and sample_weight give every row the weight zero: a mean needs a positive one.")
+    if mass == np.inf:
+        raise ValueError(
+            "class_weight and sample_weight sum to more than the largest float: divide them by their mean."
+        )
     return mass
 
 
@@ -418,6 +476,11 @@ def match_columns(names: np.ndarray, classes: np.ndarray, what: str) -> np.ndarr
             f"The columns of {what}, {listed(names.tolist())}, are not the classes {listed(classes.tolist())}."
         )
     return position
+
+
+def in_order(table: np.ndarray, places: np.ndarray) -> np.ndarray:
+    """The columns of a table at some places; no copy if they are there."""
+    return table if np.array_equal(places, np.arange(table.shape[1])) else table[:, places]
 
 
 def check_answers(values: Any) -> None:

@@ -108,8 +108,12 @@ def resolve_class_weight(
                 f"class_weight has no class in common with {listed(classes.tolist())}: it weighs "
                 f"{listed(list(class_weight))}."
             )
-        return np.array(check_class_weights(weights))
+        checked = np.array(check_class_weights(weights))
+        if checked.ndim != 1:
+            raise ValueError(f"class_weight must have one number for each class, got {class_weight!r}.")
+        return checked
     checked = np.array(check_class_weights(class_weight))
     if checked.shape != (n_columns,):
-        raise ValueError(f"class_weight must have {n_columns} weights, one a class, got {checked.size}.")
+        got = checked.size if checked.ndim == 1 else f"shape {np.shape(class_weight)}"
+        raise ValueError(f"class_weight must have {n_columns} weights, one a class, got {got}.")
     return np.append(checked, np.ones(len(classes) - n_columns))
