@@ -186,7 +186,7 @@ class Case:
         """Loss of a label without a column."""
         return float(-np.log(self.eps) / self.log_base) if self.eps else np.inf
 
-    def target_entropies(self, loss: Loss) -> NDArray[Any]:
+    def target_entropies(self, loss: Loss) -> NDArray[Any] | float:
         """What is left of each row's loss where the prediction is the target."""
         plain = type(loss)(label_smoothing=loss.label_smoothing)
         k = self.n_columns
@@ -198,7 +198,7 @@ class Case:
         rows = Rows(targets, block_rows=kernels.block_rows(k)).map(entropies, np.empty(len(targets)))
         if targets is self.targets:
             return rows
-        return np.append(rows, np.zeros(len(self.classes) - k))[self.targets]
+        return np.append(rows, np.zeros(len(self.classes) - k))[self.targets] if rows.any() else 0.0
 
     def counted(self) -> "Case":
         """The rows that have a weight, all of them with one."""
