@@ -51,7 +51,7 @@ def look_up(table: np.ndarray, codes: Any) -> Any:
 def as_labels(y: Any) -> np.ndarray:
     """Labels as an array of a plain dtype, from lists and pandas or polars containers; a single column is flattened."""
     values = y
-    y = np.asarray(y.to_numpy() if hasattr(y, "to_numpy") else y)
+    y = np.asarray(_values(y) if hasattr(y, "to_numpy") else y)
     if (
         y.dtype.kind in "US"
         and isinstance(values, (list, tuple))
@@ -63,6 +63,21 @@ def as_labels(y: Any) -> np.ndarray:
     if y.dtype.kind == "T":  # NumPy's strings of any length
         return y.astype(object).astype(str)
     return _plain(y) if y.dtype.kind == "O" and y.ndim == 1 else y.astype(y.dtype.newbyteorder("="), copy=False)
+
+
+def _values(container: Any) -> np.ndarray:
+    """The labels of a Series; one object for all rows of a category, or of a string that pandas keeps in Arrow."""
+    import pandas as pd
+
+    kind = getattr(container, "dtype", None)
+    if isinstance(kind, pd.CategoricalDtype):
+        codes, labels = getattr(container, "array", container).codes, kind.categories.to_numpy()
+    elif isinstance(kind, pd.StringDtype):
+        codes, unique = pd.factorize(container)
+        labels = unique.to_numpy()
+    else:
+        return container.to_numpy()
+    return labels[codes] if codes.min(initial=0) == 0 else np.append(labels.astype(object), np.nan)[codes]
 
 
 def _plain(y: np.ndarray) -> np.ndarray:

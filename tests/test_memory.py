@@ -50,7 +50,7 @@ def tables():
 
 def peak(function, *args, **options):
     """MB allocated at most during a call, beyond what was there before."""
-    few = (a[:50] if isinstance(a, (np.ndarray, pd.DataFrame)) else a for a in args)
+    few = (a[:50] if isinstance(a, (np.ndarray, pd.DataFrame, pd.Series)) else a for a in args)
     function(*few, **_few(options))  # imports, caches
     gc.collect()
     tracemalloc.start()
@@ -141,6 +141,14 @@ def test_one_hot_integers(tables):
     one_hot = np.zeros((N, K), dtype=np.int8)
     one_hot[np.arange(N), codes] = 1
     assert peak(cross_entropy_loss, one_hot, proba[np.float64]) < LIMIT
+
+
+@pytest.mark.parametrize("dtype", ["str", "string", "category"])
+def test_labels_that_pandas_keeps(dtype, tables):
+    """One object for each class, not for each row."""
+    proba, codes, _ = tables
+    y_true = pd.Series(np.array([f"class {c}" for c in range(K)])[codes]).astype(dtype)
+    assert peak(cross_entropy_loss, y_true, proba[np.float64]) < LIMIT
 
 
 @pytest.mark.parametrize("metric", [cross_entropy_loss, kl_divergence_loss, multilabel_cross_entropy_loss])

@@ -22,7 +22,7 @@ from tests.benchmarks.timing import at_most, interleave, print_table, seconds
 THREADS = 1
 ALPHAS = np.geomspace(1e-6, 1, 10)
 FOLDS = StratifiedKFold(5)
-BUDGET, QUICK_BUDGET = 100.0, 15.0
+BUDGET, QUICK_BUDGET = 60.0, 15.0
 """Seconds that nobody waits longer than."""
 
 
