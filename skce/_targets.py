@@ -72,7 +72,7 @@ def _values(container: Any) -> np.ndarray:
     kind = getattr(container, "dtype", None)
     if isinstance(kind, pd.CategoricalDtype):
         codes, labels = getattr(container, "array", container).codes, kind.categories.to_numpy()
-    elif isinstance(kind, pd.StringDtype):
+    elif isinstance(kind, pd.StringDtype) and kind.storage != "python":
         codes, unique = pd.factorize(container)
         labels = unique.to_numpy()
     else:
