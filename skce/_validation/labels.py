@@ -76,16 +76,20 @@ def check_labels(y: Any, name: str = "y_true", *, shape: str = "(n,) or (n, k)",
             if bad is not None:
                 raise TypeError(f"{name} must hold labels, numbers or strings: row {bad} is {y[bad]!r}.")
     if y.dtype.kind == "f" and not (soft and is_soft(y)):
-        fractions = y != np.rint(y)
-        if fractions.any():
-            row = int(np.flatnonzero(fractions)[0])
-            hint = (
-                "Probabilities of the positive class go to binary_cross_entropy_loss, distributions have shape (n, k)."
-            )
-            if shape == "(n,)":
-                hint = "Probabilities of the positive class must be in [0, 1], and go without labels and pos_label."
-            raise ValueError(f"{name} must hold labels, got continuous values: row {row} is {shown(y[row])}. {hint}")
+        _check_whole_numbers(y, name, shape)
     return y
+
+
+def _check_whole_numbers(y: np.ndarray, name: str, shape: str) -> None:
+    """Floats that are labels have no fractions."""
+    fractions = y != np.rint(y)
+    if not fractions.any():
+        return
+    row = int(np.flatnonzero(fractions)[0])
+    hint = "Probabilities of the positive class go to binary_cross_entropy_loss, distributions have shape (n, k)."
+    if shape == "(n,)":
+        hint = "Probabilities of the positive class must be in [0, 1], and go without labels and pos_label."
+    raise ValueError(f"{name} must hold labels, got continuous values: row {row} is {shown(y[row])}. {hint}")
 
 
 def check_classes(labels: Any, name: str = "labels") -> np.ndarray:
