@@ -22,8 +22,9 @@ from skce._sample import stand_ins
 from skce._scaling import Scaling
 from skce.losses import Loss
 
-BLOCK_BYTES = 1 << 21
-"""Of X and the logits in a block: they stay in a cache between the products, and the short calls are few."""
+BLOCK_BYTES, LOGITS_BYTES = 3 << 20, 1 << 21
+"""Of X in a block, which stays in a cache between the products, and of its logits and their gradient: the calls are few
+and long, so that two threads seldom wait for the interpreter."""
 
 SMALL = 1 << 21
 """Up to this many multiplications a pass, single precision saves nothing that is felt."""
@@ -194,7 +195,7 @@ class Objective:
         self.passes += 1
         coef, intercept = self.unpack(theta)
         value, weight_gradient, intercept_gradient = self.rows.sum(
-            partial(block_sums, self.loss, coef.astype(self.dtype), intercept.astype(self.dtype))
+            partial(block_sums, self.loss, coef.astype(self.dtype, order="F"), intercept.astype(self.dtype))
         )
         return self._penalised(coef, value, weight_gradient, intercept_gradient, self.total)
 
@@ -202,7 +203,9 @@ class Objective:
         """A model of the Hessian at theta: that of few rows, unless they have shown to be misleading."""
         coef, intercept = self.unpack(theta)
         hessian = self._sampled_hessian if self.passes <= TRUSTED else None
-        model = (hessian or self.hessian).model(coef.astype(self.dtype), intercept.astype(self.dtype), self.passes)
+        model = (hessian or self.hessian).model(
+            coef.astype(self.dtype, order="F"), intercept.astype(self.dtype), self.passes
+        )
         return FlatModel(model, self.shape)
 
     def with_alpha(self, alpha: float) -> "Objective":
@@ -246,7 +249,7 @@ class Objective:
     def _of_batch(self, block: tuple, theta: np.ndarray) -> tuple[float, np.ndarray]:
         """An unbiased estimate of `value_and_gradient`."""
         coef, intercept = self.unpack(theta)
-        sums = block_sums(self.loss, coef.astype(self.dtype), intercept.astype(self.dtype), *block)
+        sums = block_sums(self.loss, coef.astype(self.dtype, order="F"), intercept.astype(self.dtype), *block)
         value, weight_gradient, intercept_gradient = sums
         total = self.total * block[0].shape[0] / self.rows.n_rows
         return self._penalised(coef, value, weight_gradient, intercept_gradient, total)
@@ -278,9 +281,9 @@ class Objective:
 def block_sums(loss: Loss, coef: np.ndarray, intercept: np.ndarray, X: Any, targets: Any, weights: Any) -> tuple:
     """A block's weighted loss and its derivatives in W and b, in the coefficients' precision."""
     X = X.astype(coef.dtype, copy=False)
-    logits = kernels.block_linear(X, coef, intercept)
+    logits, gradient = np.empty((2, X.shape[0], len(coef)), coef.dtype)  # two arrays glibc gives back again and again
+    logits = kernels.block_linear(X, coef, intercept, logits)
     with in_turn(logits.size):
-        gradient = np.empty_like(logits)
         values = loss.block(targets, logits, gradient)
         if weights is not None:
             values = values * weights
@@ -317,7 +320,8 @@ def rows_of(X: Any, targets: Any, weights: Any, n_outputs: int, n_threads: int |
         block_rows = -(-n // n_shards)
     else:
         n_shards = SHARDS
-        block_rows = int(np.clip(BLOCK_BYTES // ((d + 2 * n_outputs) * X.dtype.itemsize), 256, 1 << 14))
+        most = min(BLOCK_BYTES // max(d, 1), LOGITS_BYTES // (2 * n_outputs)) // X.dtype.itemsize
+        block_rows = int(np.clip(most, 256, 1 << 14))
         if n > n_shards * block_rows:  # all shards alike, of blocks alike, so that no thread waits for another
             block_rows = -(-n // (n_shards * max(1, round(n / (n_shards * block_rows)))))
     n_threads = threads_that_pay(X, n_outputs) if n_threads is None else n_threads

@@ -10,6 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, nullcontext
 from copy import copy, deepcopy
 from functools import cache, cached_property, partial
+from queue import SimpleQueue
 from threading import Lock, local
 from typing import Any
 from uuid import uuid4
@@ -64,8 +65,7 @@ class Rows:
         """Sum over the blocks of the tuples of numbers and arrays that `function(*block)` returns, in float64."""
         if self.n_threads == 1:
             return _add(self._shard_sum(function, shard) for shard in self._shards)
-        with ThreadPoolExecutor(self.n_threads, initializer=_wait_for, initargs=(Lock(),)) as pool:
-            return _add(pool.map(lambda shard: self._shard_sum(function, shard), self._shards))
+        return _add(self._shared_sums(function))
 
     def map(self, function: Callable[..., np.ndarray], out: np.ndarray) -> np.ndarray:
         """Fill the rows of `out` with what `function(*block)` returns for each block."""
@@ -105,6 +105,22 @@ class Rows:
             return self._block(start, stop)
         rows = order[start:stop]
         return tuple(None if a is None else a[rows] for a in self.arrays)
+
+    def _shared_sums(self, function: Callable[..., tuple]) -> list:
+        """The sums of the shards, in order, by threads that each take the next; a task for each takes 0.4 ms more."""
+        jobs: SimpleQueue = SimpleQueue()
+        for job in [*enumerate(self._shards), *[None] * self.n_threads]:
+            jobs.put(job)
+        sums: list = [None] * len(self._shards)
+
+        def work() -> None:
+            for i, shard in iter(jobs.get, None):
+                sums[i] = self._shard_sum(function, shard)
+
+        with ThreadPoolExecutor(self.n_threads, initializer=_wait_for, initargs=(Lock(),)) as pool:
+            for worker in [pool.submit(work) for _ in range(self.n_threads)]:
+                worker.result()
+        return sums
 
     def _shard_sum(self, function: Callable[..., tuple], shard: list) -> list:
         with np.errstate(all="ignore"):  # per thread; the kernels look at inf and nan themselves
