@@ -90,6 +90,14 @@ class Case:
             values[rows] = np.multiply(self._worst(), weights, out=np.zeros(len(rows)), where=weights > 0)
         return values
 
+    def sum(self, loss: Loss, class_weights: NDArray[Any] | None) -> float:
+        """Weighted sum of the losses."""
+        if self.weights is not None or len(self.classes) > self.n_columns:
+            return self.total(self.values(loss, class_weights))
+        if self.from_logits:
+            return loss.unchecked_value_sum(self.targets, self.outputs) / self.log_base
+        return loss.unchecked_score_sum(self.targets, self.outputs, self.eps) / self.log_base
+
     def weighted(self, values: NDArray[Any], dtype: Any = None) -> NDArray[Any]:
         """Losses times the rows' weights, which are first made numbers of `dtype`."""
         if self.weights is None:
@@ -101,7 +109,7 @@ class Case:
         return np.multiply(values, weights, out=out, where=weights > 0)
 
     def total(self, values: NDArray[Any]) -> float:
-        """Weighted sum of the losses."""
+        """Weighted sum of losses."""
         with np.errstate(over="ignore"):
             return float(self.weighted(values).sum(dtype=np.float64))
 

@@ -229,13 +229,46 @@ def spread_negative_log(z, sums, shift, spread):
 
 def spread_minus_log(p, spread, eps):
     """-sum_c spread_c log p_c with the same `spread` (k,) for all rows, of p clipped to [eps, 1 - eps]."""
-    if p.min() < eps or p.max() > 1 - eps:  # both passes take less than clip, and are often all
-        p = p.clip(eps, 1 - eps)
+    p = _clipped(p, p.min(), eps)
     if spread.min() == spread.max() > 0:
         return 0 - spread[0] * log_sums(p, eps)
-    if spread.min() == 0:  # 0 * -inf
-        p, spread = p[:, spread > 0], spread[spread > 0]
-    return 0 - np.log(p) @ spread
+    return 0 - np.log(_massive(p, spread)) @ spread[spread > 0]
+
+
+def total_spread_minus_log(p, spread, eps, least):
+    """The sum over the rows of `spread_minus_log`, in float64, of probabilities that are at least `least`.
+
+    Logarithms of products of rows, column by column: 0.3 at k = 10, where those of the products of each row take 0.8.
+    """
+    folded = row_folds(_clipped(p, least, eps), max(least, eps))
+    return 0 - float((np.log(_massive(folded, spread)) @ spread[spread > 0]).sum(dtype=np.float64))
+
+
+def _clipped(p, least, eps):
+    """p clipped to [eps, 1 - eps], of which most blocks need nothing: a logarithm of 1 for -eps is lost in others."""
+    return p.clip(eps, 1 - eps) if least < eps or (eps > np.finfo(p.dtype).eps and p.max() > 1 - eps) else p
+
+
+def _massive(p, spread):
+    """The columns that have mass: 0 * -inf is no number."""
+    return p if spread.min() > 0 else p[:, spread > 0]
+
+
+def row_folds(p, least):
+    """Few rows whose products, column by column, are those of all rows, of numbers in [least, 1]."""
+    factors, products = most_factors(p.dtype, least), np.empty_like(p[len(p) // 2 :])
+    while factors >= 2 and len(p) > 1:
+        half = len(p) // 2
+        products = products[: len(p) - half]
+        np.multiply(p[:half], p[-half:], out=products[:half])
+        products[half:] = p[half:-half]
+        p, factors = products, factors / 2
+    return p
+
+
+def most_factors(dtype, least):
+    """How many numbers in [least, 1] have a product that cannot underflow."""
+    return np.log(np.finfo(dtype).tiny) / np.log(least)
 
 
 def log_sums(p, least):
@@ -243,7 +276,7 @@ def log_sums(p, least):
 
     Logarithms of products that cannot underflow: 0.7 at k = 10, where the logarithms of all k and their sum take 1.1.
     """
-    factors = np.log(np.finfo(p.dtype).tiny) / np.log(least)
+    factors = most_factors(p.dtype, least)
     while p.shape[1] % 2 == 0 and factors >= 2:
         flat, factors = p.reshape(-1), factors / 2
         p = (flat[::2] * flat[1::2]).reshape(len(p), -1)
@@ -372,7 +405,21 @@ def relative_entropy_of_rows(p, q):
 
 def are_distributions(p, tolerance):
     """Whether a block is made of probabilities in [0, 1], in rows that sum to 1 within `tolerance`."""
-    return bool(are_probabilities(p) and np.abs(row_sums(p) - 1).max() <= tolerance)
+    return bool(least_of_distributions(p, tolerance) >= 0)
+
+
+def least_of_distributions(p, tolerance):
+    """The least entry of a block of probabilities in [0, 1], in rows that sum to 1 within `tolerance`; else nan.
+
+    What a row sums to, and that all but one of its entries are at least the least, tell that this one is at most 1: so
+    the least, which others want to know, takes no pass more, unless there is a 0.
+    """
+    least, sums = p.min(), row_sums(p)  # first what brings the block into cache
+    if not np.abs(sums - 1).max() <= tolerance:
+        return np.nan
+    k, eps = p.shape[1], np.finfo(p.dtype).eps
+    surely = least >= 0 and sums.max() * (1 + k * eps) - (k - 1) * least <= 1
+    return least if surely or are_probabilities(p) else np.nan
 
 
 def are_probabilities(p):

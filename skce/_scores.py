@@ -133,10 +133,10 @@ class ClassScore:
     def whole(self, y_true: Any, y_proba: Any, sample_weight: Any, *, whole: bool = True) -> Any:
         case = self._case(y_true, y_proba, sample_weight, whole)
         weights = case.class_weights(self.class_weight)
-        values = self._values(case, weights)
         if self.reduction == "none":
+            values = self._values(case, weights)
             return case.weighted(values, values.dtype)
-        loss = case.total(values)
+        loss = self._total(case, weights)
         if self.reduction == "sum":
             return loss
         mass, masses = partial(case.total_mass, weights), partial(case.class_masses, weights)
@@ -150,7 +150,7 @@ class ClassScore:
             losses = case.class_losses(self._loss(case, None), relative=self.relative)
         else:
             weights = case.class_weights(self.class_weight)
-            losses = np.append(case.total(self._values(case, weights)), np.zeros(len(unseen)))
+            losses = np.append(self._total(case, weights), np.zeros(len(unseen)))
         loss, of_unseen = losses[: len(losses) - len(unseen)], losses[len(losses) - len(unseen) :]
         others = dict(zip(unseen, np.column_stack([of_unseen, totals[k:]]), strict=True))
         return ClassSums(loss, mass, totals[:k], others, case.classes[:k], case.eps)
@@ -237,6 +237,12 @@ class ClassScore:
             if class_weights is None:
                 np.maximum(values, 0, out=values)
         return values
+
+    def _total(self, case: Case, class_weights: NDArray[Any] | None) -> float:
+        """Weighted sum of the losses."""
+        if self.relative:
+            return case.total(self._values(case, class_weights))
+        return case.sum(self._loss(case, class_weights), class_weights)
 
     def _class_weights(self, sums: ClassSums) -> NDArray[Any] | None:
         """Weight of each class with a column, then of the others."""

@@ -174,14 +174,27 @@ class Loss(ABC):
         out = np.empty(len(proba), dtype=proba.dtype)
         return self._rows(proba, targets).map(lambda p, y: self._checked_score(y, p, eps, proba), out)
 
-    def check_block(self, block: NDArray[Any], proba: NDArray[Any]) -> None:
-        """Raise if a block of `proba`, while it is in cache, turns out not to hold probabilities."""
+    def unchecked_value_sum(self, targets: NDArray[Any], logits: NDArray[Any]) -> float:
+        """The sum of `unchecked_value`, without an array of a number a row."""
+        (total,) = self._rows(logits, targets).sum(lambda z, y: (self.block(y, z).sum(dtype=np.float64),))
+        self._explain(logits, total)
+        return float(total)
+
+    def unchecked_score_sum(self, targets: NDArray[Any], proba: NDArray[Any], eps: float) -> float:
+        """The sum of `unchecked_score`, without an array of a number a row."""
+        (total,) = self._rows(proba, targets).sum(lambda p, y: (self._checked_score_sum(y, p, eps, proba),))
+        return float(total)
+
+    def check_block(self, block: NDArray[Any], proba: NDArray[Any]) -> float:
+        """Raise if a block of `proba`, while it is in cache, holds no probabilities; else what all are at least."""
         if self.one_question_a_column:
-            good = kernels.are_probabilities(block)
+            least = 0.0 if kernels.are_probabilities(block) else np.nan
         else:
-            good = kernels.are_distributions(block, validation.SUM_TOLERANCE)
-        if not good:
+            least = kernels.least_of_distributions(block, validation.SUM_TOLERANCE)
+        if np.isnan(least):
             validation.check_probabilities(proba, hint=" For logits, pass from_logits=True.")
+            return 0.0
+        return least
 
     @abstractmethod
     def block(self, targets: NDArray[Any], logits: NDArray[Any], gradient: NDArray[Any] | None = None) -> NDArray[Any]:
@@ -194,6 +207,10 @@ class Loss(ABC):
     @abstractmethod
     def block_score(self, targets: NDArray[Any], proba: NDArray[Any], eps: float) -> NDArray[Any]:
         """`score` of one block."""
+
+    def block_score_sum(self, targets: NDArray[Any], proba: NDArray[Any], eps: float, least: float) -> float:
+        """Sum of `block_score`, of probabilities that are at least `least`; a loss may know a shorter way."""
+        return float(self.block_score(targets, proba, eps).sum(dtype=np.float64))
 
     @abstractmethod
     def constant_logits(self, frequencies: NDArray[Any]) -> NDArray[Any]:
@@ -217,6 +234,9 @@ class Loss(ABC):
         self.check_block(block, whole)
         return self.block_score(targets, block, eps)
 
+    def _checked_score_sum(self, targets: NDArray[Any], block: NDArray[Any], eps: float, whole: NDArray[Any]) -> float:
+        return self.block_score_sum(targets, block, eps, self.check_block(block, whole))
+
     def _check(self, targets: ArrayLike, outputs: ArrayLike, name: str = "logits") -> tuple[Any, Any]:
         y, z = validation.check_loss_input(targets, outputs, name, one_question_a_column=self.one_question_a_column)
         validation.check_class_count(self.class_weight, z.shape[-1], self.one_question_a_column)
@@ -227,7 +247,7 @@ class Loss(ABC):
         scratch = 2 if self.one_question_a_column else 1  # the kernels of questions hold more arrays at a time
         return Rows(outputs, *others, block_rows=kernels.block_rows(scratch * width, outputs.itemsize))
 
-    def _explain(self, logits: NDArray[Any], values: NDArray[Any]) -> None:
+    def _explain(self, logits: NDArray[Any], values: Any) -> None:
         """The kernels turn a forbidden logit into nan: only then look for it."""
         if np.isnan(values.max()) or (self.one_question_a_column and not logits.max() < np.inf):
             validation.explain_logits(logits)
@@ -303,7 +323,7 @@ class _SoftmaxEntropy(SoftmaxLoss):
 
     def block(self, targets: NDArray[Any], logits: NDArray[Any], gradient: NDArray[Any] | None = None) -> NDArray[Any]:
         e = np.empty(logits.shape, dtype=logits.dtype) if gradient is None else gradient
-        if targets.ndim == 1 and not (self.focus and self.label_smoothing):
+        if self._gathers(targets):
             return self._block_of_codes(targets, logits, e, gradient is not None)
         sums, values, mass = self._focused(targets, logits, e)
         if gradient is not None:
@@ -355,11 +375,23 @@ class _SoftmaxEntropy(SoftmaxLoss):
         return super().total_mass(targets, logits)
 
     def block_score(self, targets: NDArray[Any], proba: NDArray[Any], eps: float) -> NDArray[Any]:
-        if targets.ndim == 1 and not (self.focus and self.label_smoothing):
-            own, spread = self._code_mass(targets, proba)
-            values = _minus_log(own, kernels.gather(proba, targets), eps, self.focus)
-            return values if spread is None else values + kernels.spread_minus_log(proba, spread, eps)
-        return kernels.row_sums(_minus_log(self.mass(targets, proba), proba, eps, self.focus))
+        if not self._gathers(targets):
+            return kernels.row_sums(_minus_log(self.mass(targets, proba), proba, eps, self.focus))
+        own, spread = self._code_mass(targets, proba)
+        values = _minus_log(own, kernels.gather(proba, targets), eps, self.focus)
+        return values if spread is None else values + kernels.spread_minus_log(proba, spread, eps)
+
+    def block_score_sum(self, targets: NDArray[Any], proba: NDArray[Any], eps: float, least: float) -> float:
+        if not (self.label_smoothing and self._gathers(targets)):
+            return super().block_score_sum(targets, proba, eps, least)
+        own, spread = self._code_mass(targets, proba)
+        weights, scale = (1.0, own) if self.class_weight is None else (own, 1.0)
+        at_label = scale * _minus_log(weights, kernels.gather(proba, targets), eps, 0.0).sum(dtype=np.float64)
+        return float(at_label + kernels.total_spread_minus_log(proba, spread, eps, least))
+
+    def _gathers(self, targets: NDArray[Any]) -> bool:
+        """Whether the numbers at the labels, and what all classes have in common, are all that is needed."""
+        return targets.ndim == 1 and not (self.focus and self.label_smoothing)
 
 
 @dataclass(frozen=True, kw_only=True)

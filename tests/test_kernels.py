@@ -125,6 +125,47 @@ def test_spread_minus_log_clips(spread, eps, dtype):
         assert_allclose(result, -(spread * np.log(clipped)).sum(axis=1), rtol=4 * np.finfo(dtype).eps)
 
 
+@every_dtype
+@pytest.mark.parametrize("eps", [0.0, 1e-7, 0.1])
+@pytest.mark.parametrize("spread", [[0.1, 0.1, 0.1, 0.1], [0.2, 0.1, 0.3, 0.1], [0.0, 0.1, 0.1, 0.1], [0, 0, 0, 0]])
+@pytest.mark.parametrize("rows", [1, 2, 3, 9, 64, 1001])
+def test_total_spread_minus_log(rows, spread, eps, dtype):
+    """The sum of what `spread_minus_log` says of each row, whatever their number, in double precision."""
+    spread = np.array(spread, dtype=dtype)
+    p = np.random.default_rng(rows).dirichlet(np.ones(4), size=rows).astype(dtype)
+    for small in (0.3, 0.01, 1e-9, 1e-30):
+        p[1:2] = [0.5 - small, small, 0.25, 0.25]
+        exact = -(spread * np.log(p.astype(np.longdouble).clip(eps, 1 - eps))).sum()
+        with np.errstate(divide="ignore"):
+            total = kernels.total_spread_minus_log(p, spread, eps, p.min(initial=1))
+        assert isinstance(total, float)
+        assert_allclose(total, float(exact), rtol=8 * np.finfo(dtype).eps)
+
+
+def test_total_spread_minus_log_of_impossible_rows():
+    """A probability of 0 costs inf, but nothing where there is no mass."""
+    p = np.array([[0.0, 1.0], [0.5, 0.5], [0.5, 0.5]])
+    with np.errstate(divide="ignore"):
+        assert kernels.total_spread_minus_log(p, np.array([0.1, 0.1]), 0.0, 0.0) == np.inf
+        assert_allclose(kernels.total_spread_minus_log(p, np.array([0.0, 0.1]), 0.0, 0.0), 0.2 * np.log(2))
+
+
+@every_order
+@every_dtype
+@pytest.mark.parametrize("least", [1.0, 0.5, 1e-3, 1e-7, 0.0])
+def test_row_folds_cannot_underflow(least, dtype, order):
+    """All at the least they may be: their products are the product of all, and none is 0."""
+    p = np.asarray(np.full((1000, 3), least, dtype), order="F" if order == "F" else "C")
+    p = np.repeat(p, 2, axis=1)[:, ::2] if order == "strided" else p
+    with np.errstate(divide="ignore"):
+        folded = kernels.row_folds(p, p.min())
+        logs = np.log(folded).sum(axis=0, dtype=np.float64)
+        exact = 1000 * np.log(np.float64(dtype(least)))
+    assert folded.min() > 0 or least == 0
+    assert len(folded) < 500 or least in (0.0, 1.0)
+    assert_allclose(logs, np.full(3, exact), rtol=100 * np.finfo(dtype).eps)
+
+
 @every_order
 @every_width
 def test_gather(k, order):
@@ -186,6 +227,24 @@ def test_are_distributions(k, dtype):
     off = p.copy()
     off[3, 0] = np.nan
     assert not kernels.are_distributions(off, 1e-4)
+
+
+@every_dtype
+@pytest.mark.parametrize("k", [1, 2, 3, 10, 1000])
+def test_least_of_distributions(k, dtype):
+    """The least entry; nan as soon as one leaves [0, 1], however little, or a sum is off, also beside zeros."""
+    p = np.random.default_rng(k).dirichlet(np.ones(k), size=50).astype(dtype)
+    certain = np.eye(k, dtype=dtype)
+    assert kernels.least_of_distributions(p, 1e-4) == p.min()
+    assert kernels.least_of_distributions(certain, 1e-4) == (k == 1)
+    above = np.nextafter(dtype(1), dtype(2))
+    for good in (p, certain):
+        for bad in (above, 1 + 1e-5, -1e-7, -1.0, np.nan, np.inf, -np.inf):
+            wrong = good.copy()
+            wrong[-1] = 0
+            wrong[-1, 0] = bad
+            assert np.isnan(kernels.least_of_distributions(wrong, 1e-4))
+        assert np.isnan(kernels.least_of_distributions(good * dtype(0.999), 1e-4))
 
 
 @every_dtype

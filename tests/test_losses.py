@@ -378,6 +378,24 @@ def test_score_of_probabilities_is_value_of_logits(case, dtype):
     assert_allclose(scores, exact, rtol=0, atol=1e4 * np.finfo(dtype).eps)
 
 
+@every_dtype
+@every_case
+@pytest.mark.parametrize("eps", [0.0, 1e-12, 0.01])
+def test_sums_are_the_sums_of_the_rows(eps, case, dtype, monkeypatch):
+    """The shorter ways to a total, of blocks of any size, in double precision; of clipped rows too."""
+    loss, _, targets, logits = random_problem(case, "near", dtype, n=37)
+    proba = loss.proba(logits)
+    eps = max(eps, 0 if proba.min() > 0 else np.finfo(dtype).eps)
+    scores, values = loss.score(targets, proba, eps=eps), loss.value(targets, logits)
+    rtol = 40 * np.finfo(dtype).eps  # a smoothed row's own value is of products of its probabilities, not the rows'
+    for scratch in (1 << 21, 10 * 8 * logits.size // len(logits)):
+        monkeypatch.setattr(_kernels, "BLOCK_BYTES", scratch)
+        score_sum = loss.unchecked_score_sum(targets, proba, eps)
+        assert isinstance(score_sum, float)
+        assert_allclose(score_sum, scores.sum(dtype=np.float64), rtol=rtol)
+        assert_allclose(loss.unchecked_value_sum(targets, logits), values.sum(dtype=np.float64), rtol=rtol)
+
+
 @pytest.mark.parametrize("case", [c for c in CASES if c[2] == "plain"], ids=lambda case: "-".join(map(str, case)))
 def test_score_of_certain_and_right_rows_is_0_without_a_sign(case):
     """-0.0 would print as a loss below the least."""
