@@ -44,6 +44,12 @@ DENSE = 3
 ON_TRUST = 3
 """Passes that a covariance may cost before any has been made."""
 
+CALL = 1e6
+"""Multiplications in the time that the calls of a step take when nothing is large."""
+
+NEWTON_STEPS = 8
+"""Hessians that a fit is taken to need."""
+
 
 class Model(Protocol):
     """What a solver may ask of a model."""
@@ -182,6 +188,8 @@ class Hessian:
     def model(self, coef: np.ndarray, intercept: np.ndarray, passes: float) -> Model:
         """The chosen model at W and b, after so many passes over the rows."""
         curvature = partial(block_curvature, self.loss, coef, intercept)
+        if not self.exact and self._newton_pays(passes):
+            self.exact, self.sample = True, self.rows
         return self._exact(curvature) if self.exact else self._factored(curvature, self._pays(passes))
 
     def _pays(self, passes: float) -> bool:
@@ -195,6 +203,21 @@ class Hessian:
             return False
         self._paid = passes
         return True
+
+    def _newton_pays(self, passes: float) -> bool:
+        """Whether as much was spent on passes as Newton's method would have cost.
+
+        Without penalty, as much as one Hessian: on the way to a minimum that is far away, or nowhere, the curvature
+        vanishes, and models that know less do not see how far there is to go.
+        """
+        if self.sampled or not self.loss.convex or isinstance(self.rows, DaskRows):
+            return False
+        n, (k, p) = self.rows.n_rows, self.shape
+        steps = NEWTON_STEPS if self.alpha else 1
+        spent = passes * (CALL + 4 * n * k * p)
+        return hessian_size(self.shape, self.independent) <= LARGEST_HESSIAN and spent >= steps * hessian_price(
+            n, self.shape, self.independent
+        )
 
     def offset(self) -> float:
         """How many standard deviations the mean of a feature is from 0, at most."""
@@ -292,25 +315,34 @@ def cheapest(n: int, sample: int, shape: tuple[int, int], full: bool, independen
 
     In multiplications. Newton's method takes about 8 steps, each with a Hessian and its factorisation; a factored
     model 12 for one output, of whose Hessian it is a sample, and about 40 for several, each with little more than a
-    pass over X; and three times a covariance if it is `full`, or as much again. What a step's calls take when nothing
-    is large counts as 1e6. Where `sample` rows stand for all n, all of that is done with them; 2 passes over all rows
-    follow, or 15 with a factored model of several outputs. The Hessian of outputs that are `independent` is one of p^2
-    for each.
+    pass over X; and three times a covariance if it is `full`, or as much again. Where `sample` rows stand for all n,
+    all of that is done with them; 2 passes over all rows follow, or 15 with a factored model of several outputs. The
+    Hessian of outputs that are `independent` is one of p^2 for each.
     """
     k, p = shape
-    q, call, steps, passes = k * p, 1e6, *((12, 2) if k == 1 else (40, 15))
-    if independent:
-        newton = 8 * (call + k * (sample * p * p / 2 + p**3 / 3))
-    else:
-        newton = 8 * (call + sample * p * p * k / 2 + sample * q * q / 2 + q**3 / 3)
-    factored = steps * (call + 4 * sample * q)
+    q, steps, passes = k * p, *((12, 2) if k == 1 else (40, 15))
+    newton = NEWTON_STEPS * hessian_price(sample, shape, independent)
+    factored = steps * (CALL + 4 * sample * q)
     if full:
         factored += min(3 * DENSE * covariance_price(min(sample, sample_size(n, shape)), shape), factored)
     if sample < n:
-        newton += 2 * (call + 4 * n * q)
-        factored += passes * (call + 4 * n * q)
-    numbers = k * p * p if independent else q * q
-    return numbers <= LARGEST_HESSIAN and newton <= factored
+        newton += 2 * (CALL + 4 * n * q)
+        factored += passes * (CALL + 4 * n * q)
+    return hessian_size(shape, independent) <= LARGEST_HESSIAN and newton <= factored
+
+
+def hessian_price(n: int, shape: tuple[int, int], independent: bool) -> float:
+    """Of the whole Hessian and its factorisation, in multiplications."""
+    k, p = shape
+    if independent:
+        return CALL + k * (n * p * p / 2 + p**3 / 3)
+    return CALL + n * p * p * k / 2 + n * (k * p) ** 2 / 2 + (k * p) ** 3 / 3
+
+
+def hessian_size(shape: tuple[int, int], independent: bool) -> int:
+    """Numbers of the whole Hessian."""
+    k, p = shape
+    return k * p * p if independent else (k * p) ** 2
 
 
 def sample_size(n: int, shape: tuple[int, int]) -> int:

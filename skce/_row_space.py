@@ -25,7 +25,7 @@ LEAST_WIDTH = 100
 """Features from which it is worth its while."""
 
 LARGEST_BASIS = 1 << 23
-"""Numbers of the four arrays of n by n that it takes, 64 MB, unless a tenth of X is more."""
+"""Numbers of the three arrays of n by n that it takes, 64 MB, unless a tenth of X is more."""
 
 COLUMNS = 512
 """Of X that are centred at a time."""
@@ -45,7 +45,7 @@ class RowSpace:
     X : ndarray of shape (n, d)
     center : ndarray of shape (d,)
     basis : ndarray of shape (n, r)
-        Orthonormal columns: the rows' components, each divided by its size.
+        Orthonormal columns: the rows' components, each divided by its size. Overwritten.
     scale : ndarray of shape (r,)
         Sizes.
 
@@ -57,25 +57,29 @@ class RowSpace:
 
     def __init__(self, X: np.ndarray, center: np.ndarray, basis: np.ndarray, scale: np.ndarray):
         self.X, self.center = X, center
-        self.features = basis * scale
-        self._inverse = basis / scale  # Q = (X - center)^T times it
+        self.features = np.multiply(basis, scale, out=basis)
+        self._squares = scale**2  # Q = (X - center)^T times the features over these
         self._graded = scale.size > 0 and scale.max() > GRADED * scale.min()
 
     def lift(self, coef: np.ndarray) -> np.ndarray:
         """V (k, r) as W (k, d)."""
         lifted = self._times_basis(coef)
         if self._graded:  # Q is orthonormal to few digits: once more for what the logits lack
-            lifted += self._times_basis((coef @ self.features.T - self._logits(lifted)) @ self._inverse)
+            lifted += self._times_basis(self._coordinates(coef @ self.features.T - self._logits(lifted)))
         return lifted
 
     def lower(self, coef: np.ndarray) -> np.ndarray:
         """The part of W (k, d) in the span, as V (k, r)."""
         if not coef.any():  # the start of a fit
-            return np.zeros((len(coef), self._inverse.shape[1]))
-        return self._logits(coef) @ self._inverse
+            return np.zeros((len(coef), len(self._squares)))
+        return self._coordinates(self._logits(coef))
+
+    def _coordinates(self, logits: np.ndarray) -> np.ndarray:
+        """V (k, r) of the logits (k, n) of the rows about the center."""
+        return logits @ self.features / self._squares
 
     def _times_basis(self, coef: np.ndarray) -> np.ndarray:
-        of_rows = coef @ self._inverse.T
+        of_rows = coef / self._squares @ self.features.T
         return np.concatenate([of_rows @ part for part in _centred(self.X, self.center)], axis=1)
 
     def _logits(self, coef: np.ndarray) -> np.ndarray:
@@ -205,4 +209,4 @@ def narrows(X: np.ndarray) -> bool:
     if validation.is_dask(X) or is_sparse(X):
         return False
     n, d = X.shape
-    return n <= d and d >= LEAST_WIDTH and 4 * n * n <= max(LARGEST_BASIS, n * d // 10)
+    return n <= d and d >= LEAST_WIDTH and 3 * n * n <= max(LARGEST_BASIS, n * d // 10)

@@ -28,6 +28,9 @@ HEAD_TOL = 10
 WINDOW = 5
 """Steps whose gain is compared with that of as many before."""
 
+NOISE = 4 * np.finfo(float).eps
+"""Of the objective: what a step gains by rounding."""
+
 SAFETY = 3
 """Gains fall unevenly: on the tables of the benchmarks the extrapolation is at most this many times too hopeful."""
 
@@ -123,10 +126,14 @@ def lbfgs(objective: Any, theta: np.ndarray, *, tol: float, max_iter: int, callb
     model, fresh = objective.curvature(theta), True
     n_iter = 0
     while True:
+        if model.exact:  # from now on, if not from the start: nobody knows more
+            pairs.clear()
         direction = -_inverse_times(gradient, model, pairs)
         distance = _distance(-(gradient @ direction) / 2, model, curve)
         if distance <= tol and not model.exact:  # an old model, or a pair, may not have seen the curvature vanish
             model, fresh = model if fresh else objective.curvature(theta), True
+            if model.exact:
+                continue
             distance = max(distance, gradient @ model.solve(gradient) / 2)
         if distance <= tol:
             _tell(callback, n_iter, theta, value, distance)
@@ -489,16 +496,18 @@ def _inverse_times(gradient: np.ndarray, model: Any, pairs: deque) -> np.ndarray
 
 
 def _distance(decrement: float, model: Any, curve: list[float]) -> float:
-    """Estimate of f - min f: the Newton decrement; if the model is not exact at least what is left to be gained.
+    """Estimate of f - min f: the Newton decrement, and at least what is left to be gained.
 
     That is extrapolated: gains go on to fall as they did from the last window of steps but one to the last. The
-    decrement of an inexact model, and of an exact one of the step before, may be a few times too hopeful.
+    decrement of an inexact model, and of an exact one of the step before, may be a few times too hopeful. A window of
+    Newton's method is one step, of which the next gains next to nothing, but where there is no minimum: then a third.
     """
-    decrement, steps = float(decrement), min(WINDOW, (len(curve) - 1) // 2)
-    if steps == 0 or model.exact:
-        return SAFETY * decrement
+    decrement = SAFETY * float(decrement) if model.exact else float(decrement)
+    steps = min(1 if model.exact else WINDOW, (len(curve) - 1) // 2)
+    if steps == 0:
+        return decrement if model.exact else SAFETY * decrement
     last, before = curve[-1 - steps] - curve[-1], curve[-1 - 2 * steps] - curve[-1 - steps]
-    if last <= 0:
+    if last <= NOISE * abs(curve[-1]):
         return decrement
     return max(decrement, SAFETY * last * last / (before - last)) if before > last else np.inf
 
