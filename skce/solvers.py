@@ -129,7 +129,7 @@ def lbfgs(objective: Any, theta: np.ndarray, *, tol: float, max_iter: int, callb
         if model.exact:  # from now on, if not from the start: nobody knows more
             pairs.clear()
         direction = -_inverse_times(gradient, model, pairs)
-        distance = _distance(-(gradient @ direction) / 2, model, curve)
+        distance = _distance(-(gradient @ direction) / 2, model, curve, window=1 if model.exact else WINDOW)
         if distance <= tol and not model.exact:  # an old model, or a pair, may not have seen the curvature vanish
             model, fresh = model if fresh else objective.curvature(theta), True
             if model.exact:
@@ -189,10 +189,11 @@ def gradient_descent(
     rate, growth = (1.0, 1.1) if learning_rate_init is None else (learning_rate_init, 1.0)
     model = objective.curvature(theta)
     for n_iter in range(max_iter + 1):
-        distance = _distance(gradient @ model.solve(gradient) / 2, model, curve)
+        window = 0 if model.exact else WINDOW
+        distance = _distance(gradient @ model.solve(gradient) / 2, model, curve, window)
         if n_iter in REFRESH or distance <= tol:
             model = objective.curvature(theta)
-            distance = _distance(gradient @ model.solve(gradient) / 2, model, curve)
+            distance = _distance(gradient @ model.solve(gradient) / 2, model, curve, window)
         if distance <= tol:
             _tell(callback, n_iter, theta, value, distance)
             return Result(theta, value, n_iter, True, CONVERGED, curve)
@@ -495,17 +496,17 @@ def _inverse_times(gradient: np.ndarray, model: Any, pairs: deque) -> np.ndarray
     return r
 
 
-def _distance(decrement: float, model: Any, curve: list[float]) -> float:
+def _distance(decrement: float, model: Any, curve: list[float], window: int) -> float:
     """Estimate of f - min f: the Newton decrement, and at least what is left to be gained.
 
-    That is extrapolated: gains go on to fall as they did from the last window of steps but one to the last. The
+    That is extrapolated: gains go on to fall as they did from the last `window` of steps but one to the last. The
     decrement of an inexact model, and of an exact one of the step before, may be a few times too hopeful. A window of
     Newton's method is one step, of which the next gains next to nothing, but where there is no minimum: then a third.
     """
-    decrement = SAFETY * float(decrement) if model.exact else float(decrement)
-    steps = min(1 if model.exact else WINDOW, (len(curve) - 1) // 2)
+    steps = min(window, (len(curve) - 1) // 2)
+    decrement = float(decrement) * (SAFETY if steps == 0 or model.exact else 1)
     if steps == 0:
-        return decrement if model.exact else SAFETY * decrement
+        return decrement
     last, before = curve[-1 - steps] - curve[-1], curve[-1 - 2 * steps] - curve[-1 - steps]
     if last <= NOISE * abs(curve[-1]):
         return decrement
