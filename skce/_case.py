@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from scipy import special
 
 from skce import _kernels as kernels
-from skce import _targets
+from skce import _tables, _targets
 from skce import _validation as validation
 from skce._rows import Rows
 from skce.losses import Loss, SigmoidCrossEntropy, SigmoidFocal, SoftmaxCrossEntropy, SoftmaxFocal
@@ -40,9 +40,9 @@ class Options(NamedTuple):
 class Case:
     """Predictions and what they should have been, checked, in the one form that all metrics share."""
 
-    targets: NDArray[Any]
-    """Codes (n,), or distributions of the outputs' shape."""
-    outputs: NDArray[Any]
+    targets: Any
+    """Codes (n,), or distributions of the outputs' shape; those and outputs of several columns may be a `Table`."""
+    outputs: Any
     """Probabilities or logits, (n, k), or (n,) for the second of two classes."""
     classes: NDArray[Any]
     """Class of each column, then the classes in `targets` that have none and count as predicted with probability 0."""
@@ -122,7 +122,7 @@ class Case:
 
     def log_proba(self) -> NDArray[np.float64]:
         """Logarithm of the probability of each class that has a column, clipped as the loss clips it, (n, k)."""
-        outputs = self.outputs.astype(np.float64, copy=False)
+        outputs = np.asarray(self.outputs, dtype=np.float64)
         if self.from_logits:
             loss = self.loss(CROSS_ENTROPY, None)
             if outputs.ndim == 1:
@@ -135,7 +135,7 @@ class Case:
     def distributions(self) -> NDArray[np.float64]:
         """The targets as distributions over the classes that have a column, (n, k)."""
         if self.targets.ndim == 2:
-            return self.targets.astype(np.float64, copy=False)
+            return np.asarray(self.targets, dtype=np.float64)
         if self.targets.dtype.kind == "f":
             return np.column_stack([1 - self.targets, self.targets])
         return (self.targets[:, None] == np.arange(self.n_columns)).astype(np.float64)
@@ -295,7 +295,7 @@ def _columns(y_proba: Any, labels: Any) -> tuple[NDArray[Any], NDArray[Any] | No
     if classes is None:
         classes = None if names is None else validation.check_classes(names, "The columns of y_proba")
     elif names is not None:
-        outputs = validation.in_order(outputs, validation.match_columns(names, classes, "y_proba"))
+        outputs = _tables.reordered(outputs, validation.match_columns(names, classes, "y_proba"))
     if classes is not None and len(classes) == 1 and outputs.ndim == 1:  # an estimator that was shown one class
         outputs = outputs[:, None]
     return outputs, classes

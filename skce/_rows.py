@@ -22,6 +22,7 @@ from sklearn.utils import check_random_state
 from sklearn.utils.random import sample_without_replacement
 
 from skce import _validation as validation
+from skce._tables import Table
 
 SHARDS = 16
 """Sums are made in at most this many parts, whatever the number of threads."""
@@ -130,7 +131,7 @@ class Rows:
         if self.index is not None:
             rows = self.index[start:stop]
             return tuple(None if a is None else a[rows] for a in self.arrays)
-        if start == 0 and stop == self.n_rows:
+        if start == 0 and stop == self.n_rows and not any(isinstance(a, Table) for a in self.arrays):
             return self.arrays
         return tuple(None if a is None else _part(a, start, stop) for a in self.arrays)
 
@@ -430,7 +431,7 @@ def _one_block(*arrays: Any) -> Rows:
 
 def _part(array: Any, start: int, stop: int) -> Any:
     """Rows of an array, as a view; also of a CSR array, whose own slices are copies."""
-    if isinstance(array, np.ndarray):
+    if not sparse.issparse(array):
         return array[start:stop]
     low, high = array.indptr[start], array.indptr[stop]
     parts = array.data[low:high], array.indices[low:high], array.indptr[start : stop + 1] - low

@@ -286,8 +286,8 @@ class LabelsScore:
     def whole(self, y_true: Any, y_proba: Any, sample_weight: Any, *, whole: bool = True) -> Any:
         entries, rows = self._rows(y_true, y_proba, sample_weight, whole)
         if self.reduction == "none":
-            log_base = validation.check_base(self.base)
-            return rows.map(lambda p, y, s: _weigh(entries(p, y), s) / log_base, np.empty_like(rows.arrays[0]))
+            outputs, log_base = rows.arrays[0], validation.check_base(self.base)
+            return rows.map(lambda p, y, s: _weigh(entries(p, y), s) / log_base, np.empty(outputs.shape, outputs.dtype))
         return self.value(LabelSums(_label_sums(entries, rows), None))
 
     def part(self, y_true: Any, y_proba: Any, sample_weight: Any) -> LabelSums:

@@ -66,10 +66,12 @@ def as_labels(y: Any) -> np.ndarray:
 
 
 def _values(container: Any) -> np.ndarray:
-    """The labels of a Series; one object for all rows of a category, or of a string that pandas keeps in Arrow."""
+    """The labels of a Series; one object for all rows of a category, or of a string that is kept in Arrow."""
     import pandas as pd
 
     kind = getattr(container, "dtype", None)
+    if type(container).__module__.partition(".")[0] == "polars":
+        return _polars_values(container)
     if isinstance(kind, pd.CategoricalDtype):
         codes, labels = getattr(container, "array", container).codes, kind.categories.to_numpy()
     elif isinstance(kind, pd.StringDtype) and kind.storage != "python":
@@ -78,6 +80,17 @@ def _values(container: Any) -> np.ndarray:
     else:
         return container.to_numpy()
     return labels[codes] if codes.min(initial=0) == 0 else np.append(labels.astype(object), np.nan)[codes]
+
+
+def _polars_values(series: Any) -> np.ndarray:
+    """The labels of a Series of polars, one object for all rows of a string."""
+    import polars as pl
+
+    if getattr(series, "dtype", None) not in (pl.String, pl.Categorical, pl.Enum):
+        return series.to_numpy()
+    labels = series.unique().drop_nulls().cast(pl.String).sort()
+    codes = series.cast(pl.Enum(labels)).to_physical().fill_null(len(labels)).to_numpy()
+    return np.append(labels.to_numpy().astype(object), np.nan)[codes]
 
 
 def _plain(y: np.ndarray) -> np.ndarray:
@@ -98,6 +111,9 @@ def find_classes(y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         low, high = int(y.min()), int(y.max())
         if _fits_table(low, high, len(y)):
             return _classes_from_table(y, low, high)
+    if y.dtype.kind == "f" and len(y) and (whole := _whole_numbers(y)) is not None:
+        classes, codes = find_classes(whole)
+        return classes.astype(y.dtype), codes
     if y.dtype.kind == "O" and len(y):
         import pandas as pd
 
@@ -114,6 +130,10 @@ def encode(y: np.ndarray, classes: np.ndarray) -> np.ndarray:
         low, high = int(classes.min()), int(classes.max())
         if _fits_table(low, high, len(y)):
             return _look_up(y, classes, low, high)
+    if y.dtype.kind == "f" and len(y) and (whole := _whole_numbers(y)) is not None:
+        return encode(whole, classes)
+    if classes.dtype.kind == "f" and len(classes) and (whole := _whole_numbers(classes)) is not None:
+        return encode(y, whole)
     if y.dtype.kind in "biuf" and classes.dtype.kind in "biuf" and _hold_each_other(y, classes):
         order = np.argsort(classes, kind="stable")
         place = order[np.searchsorted(classes, y, sorter=order).clip(max=len(classes) - 1)]
@@ -122,6 +142,14 @@ def encode(y: np.ndarray, classes: np.ndarray) -> np.ndarray:
         present, codes = find_classes(y)
         return encode(present.astype(object), classes)[codes]
     return _index_of(y, classes)
+
+
+def _whole_numbers(y: np.ndarray) -> np.ndarray | None:
+    """Floats as integers, if they are all such and no larger than floats can tell apart."""
+    if not float(np.abs(y).max()) < 2**53:  # a Python float: half precision has no such number
+        return None
+    whole = y.astype(np.int64)
+    return whole if np.array_equal(whole, y) else None
 
 
 def _hold_each_other(y: np.ndarray, classes: np.ndarray) -> bool:

@@ -50,8 +50,7 @@ def tables():
 
 def peak(function, *args, **options):
     """MB allocated at most during a call, beyond what was there before."""
-    few = (a[:50] if isinstance(a, (np.ndarray, pd.DataFrame, pd.Series)) else a for a in args)
-    function(*few, **_few(options))  # imports, caches
+    function(*map(_first, args), **_few(options))  # imports, caches
     gc.collect()
     tracemalloc.start()
     try:
@@ -59,6 +58,11 @@ def peak(function, *args, **options):
         return tracemalloc.get_traced_memory()[1] / MB
     finally:
         tracemalloc.stop()
+
+
+def _first(array):
+    """The first rows."""
+    return [table[:50] for table in array] if isinstance(array, list) else array[:50]
 
 
 def _few(options):
@@ -160,6 +164,58 @@ def test_frames_whose_columns_have_the_same_names(metric, kind, tables):
     y_true = proba[np.float64] if kind == "soft" else (codes[:, None] == np.arange(K)).astype(kind)
     frames = [pd.DataFrame(table, columns=names) for table in (y_true, proba[np.float64])]
     assert peak(metric, *frames) < LIMIT
+
+
+@pytest.mark.parametrize("dtype", ["String", "Categorical", "Int64", "Float64"])
+def test_labels_that_polars_keeps(dtype, tables):
+    """As those of pandas; what polars itself allocates is not seen."""
+    polars = pytest.importorskip("polars")
+    proba, codes, _ = tables
+    words = np.array([f"class {c}" for c in range(K)])[codes]
+    numbers = dtype.startswith(("Int", "Float"))
+    y_true = polars.Series(codes if numbers else words).cast(getattr(polars, dtype))
+    assert peak(cross_entropy_loss, y_true, proba[np.float64]) < LIMIT
+    assert peak(cross_entropy_loss, words, polars.DataFrame(proba[np.float64], schema=sorted(set(words)))) < LIMIT
+
+
+@pytest.mark.parametrize("dtype", [np.float64, np.float32, np.int8, np.uint64, "S10", "U10"])
+def test_labels_of_any_type(dtype, tables):
+    """With the classes given, in another order, and without."""
+    proba, codes, _ = tables
+    y_true = codes.astype(dtype)
+    assert peak(cross_entropy_loss, y_true, proba[np.float64]) < LIMIT
+    assert peak(cross_entropy_loss, y_true, proba[np.float64], labels=np.arange(K)[::-1].astype(dtype)) < LIMIT
+
+
+@EVERY_METRIC
+@pytest.mark.parametrize("soft", [False, True])
+def test_columns_in_another_order(soft, metric, tables):
+    """Blocks are put in order, not tables."""
+    proba, codes, _ = tables
+    names = np.array([f"class {c}" for c in range(K)])
+    table = pd.DataFrame(proba[np.float64], columns=names[::-1])
+    y_true = pd.DataFrame(proba[np.float64], columns=names) if soft else names[codes]
+    assert peak(metric, y_true, table, **({} if soft else {"labels": names})) < LIMIT
+
+
+@pytest.mark.parametrize("dtype", [np.int64, np.bool_, np.float16])
+def test_probabilities_that_are_no_floats(dtype, tables):
+    """Blocks are converted, not tables; of half precision those that have no rounding."""
+    _, codes, _ = tables
+    certain = (codes[:, None] == np.arange(K)).astype(dtype)
+    assert peak(cross_entropy_loss, codes, certain) < LIMIT
+    assert peak(multilabel_cross_entropy_loss, certain.astype(int), certain) < LIMIT
+
+
+def test_multilabel_tables_of_either_answer(tables):
+    """What scikit-learn's forests and neighbours predict, a table for each label, and frames in another order."""
+    proba, codes, weights = tables
+    p, names = proba[np.float64], [f"class {c}" for c in range(K)]
+    answers = (codes[:, None] == np.arange(K)).astype(int)
+    either = [np.column_stack([1 - column, column]) for column in p.T]
+    assert peak(multilabel_cross_entropy_loss, answers, either, sample_weight=weights) < LIMIT
+    frames = pd.DataFrame(answers, columns=names), pd.DataFrame(p, columns=names[::-1])
+    assert peak(multilabel_cross_entropy_loss, *frames) < LIMIT
 
 
 @pytest.mark.parametrize("from_logits", [False, True])

@@ -8,6 +8,7 @@ import numpy as np
 from scipy import sparse
 
 from skce import _kernels as kernels
+from skce import _tables
 
 SUM_TOLERANCE = 1e-4
 """How far a row of probabilities may sum from 1: ensembles in float32 drift by 1e-6, logits by far more."""
@@ -29,6 +30,19 @@ def check_floats(name: str, array: Any) -> np.ndarray:
         return np.asarray(array, dtype=np.float32 if single else np.float64)
     except (TypeError, ValueError) as error:
         raise ValueError(f"{name} must hold numbers, got an array of dtype {array.dtype}.") from error
+
+
+def check_table(name: str, array: Any) -> Any:
+    """`check_floats`, but a large table of polars, of whole numbers or of half precision becomes floats by blocks."""
+    if _tables.is_polars(array):
+        return _tables.of_polars(array)
+    numbers = array if type(array) is np.ndarray else getattr(array, "to_numpy", lambda: array)()
+    small = type(numbers) is np.ndarray and (numbers.dtype.kind in "iub" or numbers.dtype == np.float16)
+    return (
+        _tables.as_floats(numbers)
+        if small and numbers.ndim == 2 and numbers.shape[1] > 1
+        else check_floats(name, array)
+    )
 
 
 def check_present(name: str, array: Any) -> None:
@@ -105,7 +119,7 @@ def _shapes(arrays: Mapping) -> str:
     return " and ".join(str(array.shape) for array in arrays.values())
 
 
-def check_probabilities(p: np.ndarray, name: str = "y_proba", hint: str = "") -> None:
+def check_probabilities(p: Any, name: str = "y_proba", hint: str = "") -> None:
     """Raise for the first row of (n, k) or (n,) that is not made of probabilities that sum to 1. Block by block."""
     size = kernels.block_rows(p.shape[1] if p.ndim == 2 else 1)
     for start in range(0, len(p), size):
@@ -136,8 +150,9 @@ def _explain_probabilities(p: np.ndarray, start: int, name: str, hint: str) -> N
             raise ValueError(f"Rows of {name} must sum to 1: row {start + row} sums to {sums[row]:.6g}.{hint}")
 
 
-def explain_logits(z: np.ndarray) -> None:
+def explain_logits(z: Any) -> None:
     """Raise for the first row of logits that holds nan or +inf, or nothing but -inf."""
+    z = np.asarray(z)
     bad = np.isnan(z) | (z == np.inf)
     if bad.any():
         row = int(np.argwhere(bad)[0][0])

@@ -6,13 +6,14 @@ from typing import Any, NoReturn
 import numpy as np
 
 from skce import _kernels as kernels
-from skce import _targets
+from skce import _tables, _targets
 from skce._validation.arrays import (
     SUM_TOLERANCE,
     check_floats,
     check_not_empty,
     check_present,
     check_probabilities,
+    check_table,
     shown,
 )
 from skce._validation.options import check_number, listed
@@ -44,9 +45,9 @@ def check_only_name(y_proba: Any, classes: np.ndarray) -> None:
         )
 
 
-def check_outputs(y_proba: Any) -> np.ndarray:
-    """Probabilities or logits as floats, (n, k), or (n,) for the positive one of two classes."""
-    outputs = check_floats("y_proba", y_proba)
+def check_outputs(y_proba: Any) -> Any:
+    """Probabilities or logits as floats, an array or a `Table` (n, k), or (n,) for the positive one of two classes."""
+    outputs = check_table("y_proba", y_proba)
     if outputs.ndim == 2 and outputs.shape[1] == 1:
         outputs = outputs[:, 0]
     if outputs.ndim not in (1, 2):
@@ -104,7 +105,7 @@ def check_classes(labels: Any, name: str = "labels") -> np.ndarray:
     return classes
 
 
-def check_length(y_true: np.ndarray, outputs: np.ndarray) -> None:
+def check_length(y_true: Any, outputs: Any) -> None:
     """As many rows of targets as of outputs."""
     if len(y_true) != len(outputs):
         raise ValueError(f"y_true and y_proba must have as many rows, got shapes {y_true.shape} and {outputs.shape}.")
@@ -157,12 +158,12 @@ def check_target_distributions(y_true: Any, classes: np.ndarray | None, n_column
     if classes is None:
         classes = np.arange(n_columns) if names is None else names
     elif names is not None:
-        targets = in_order(targets, match_columns(names, classes, "y_true"))
+        targets = _tables.reordered(targets, match_columns(names, classes, "y_true"))
     check_probabilities(targets, "y_true")
     return (targets if targets.dtype.kind == "f" else _codes(targets)), classes
 
 
-def _codes(one_hot: np.ndarray) -> np.ndarray:
+def _codes(one_hot: Any) -> np.ndarray:
     """The column of the 1 in each row; block by block, for NumPy copies a table that is not in C order."""
     codes = np.empty(len(one_hot), dtype=np.intp)
     size = kernels.block_rows(one_hot.shape[1])
@@ -206,29 +207,29 @@ def find_models(y_true: Any, y_proba: Any, labels: Any) -> dict[Any, Any]:
     return {name: y_proba[name] for name in check_classes(names, "The columns of y_proba").tolist()}
 
 
-def check_multilabel(y_true: Any, y_proba: Any, from_logits: bool) -> tuple[np.ndarray, np.ndarray]:
+def check_multilabel(y_true: Any, y_proba: Any, from_logits: bool) -> tuple[Any, Any]:
     """0/1 answers of any dtype, or floats with nan for unknown, and probabilities or logits of yes, both (n, L)."""
     names, columns = column_names(y_true), column_names(y_proba)
     label, column = only_name(y_true), only_name(y_proba)
     if isinstance(y_proba, (list, tuple)) and len(y_proba) and all(ndim(p) == 2 for p in y_proba):
-        outputs = np.column_stack(_yes_columns(y_proba, from_logits))
+        outputs = _tables.side_by_side(_yes_columns(y_proba, from_logits))
     else:
-        outputs = check_floats("y_proba", y_proba)
+        outputs = check_table("y_proba", y_proba)
     y_true = _table(y_true)
     if y_true.ndim != 2 or y_true.shape != outputs.shape:
         raise ValueError(f"y_true and y_proba must have the same shape (n, L), got {y_true.shape} and {outputs.shape}.")
     check_not_empty("y_proba", outputs)
     if label is not None and column is not None and label != column:
         raise ValueError(f"The columns of y_true, [{label!r}], are not the classes [{column!r}].")
-    if names is not None and columns is not None:
-        places = match_columns(
-            check_classes(names, "The columns of y_true"), check_classes(columns, "The columns of y_proba"), "y_true"
-        )
-        y_true = in_order(y_true, places)
     if np.fmin.reduce(y_true, axis=None) < 0 or np.fmax.reduce(y_true, axis=None) > 1:
         bad = (y_true < 0) | (y_true > 1)
         row = int(np.argwhere(bad)[0][0])
         raise ValueError(f"y_true must be in [0, 1], or nan where unknown: row {row} has {y_true[bad][0]:g}.")
+    if names is not None and columns is not None:
+        places = match_columns(
+            check_classes(names, "The columns of y_true"), check_classes(columns, "The columns of y_proba"), "y_true"
+        )
+        y_true = _tables.reordered(y_true, places)
     return y_true, outputs
 
 
@@ -480,11 +481,6 @@ def match_columns(names: np.ndarray, classes: np.ndarray, what: str) -> np.ndarr
             f"The columns of {what}, {listed(names.tolist())}, are not the classes {listed(classes.tolist())}."
         )
     return position
-
-
-def in_order(table: np.ndarray, places: np.ndarray) -> np.ndarray:
-    """The columns of a table at some places; no copy if they are there."""
-    return table if np.array_equal(places, np.arange(table.shape[1])) else table[:, places]
 
 
 def check_answers(values: Any) -> None:
