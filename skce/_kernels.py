@@ -414,11 +414,12 @@ def least_of_distributions(p, tolerance):
     What a row sums to, and that all but one of its entries are at least the least, tell that this one is at most 1: so
     the least, which others want to know, takes no pass more, unless there is a 0.
     """
-    least, sums = p.min(), row_sums(p)  # first what brings the block into cache
+    least = p.min()  # first: it brings the block into cache
+    sums = row_sums(p) if least >= 0 else np.full(1, np.nan)
     if not np.abs(sums - 1).max() <= tolerance:
         return np.nan
     k, eps = p.shape[1], np.finfo(p.dtype).eps
-    surely = least >= 0 and sums.max() * (1 + k * eps) - (k - 1) * least <= 1
+    surely = sums.max() * (1 + k * eps) - (k - 1) * least <= 1
     return least if surely or are_probabilities(p) else np.nan
 
 
