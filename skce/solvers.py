@@ -122,19 +122,15 @@ def lbfgs(objective: Any, theta: np.ndarray, *, tol: float, max_iter: int, callb
     Nocedal, J., S. J. Wright, "Numerical Optimization", 2nd ed., 2006, algorithms 7.4 and 3.5.
     """
     theta, value, gradient = _head_start(objective, theta, tol=tol, max_iter=max_iter)
-    curve, pairs = [value], deque[tuple](maxlen=int(np.clip(MEMORY_NUMBERS // len(theta), 5, MEMORY)))
-    model, fresh = objective.curvature(theta), True
-    n_iter = 0
+    around, curve, n_iter = _Quadratic(objective, theta), [value], 0
     while True:
-        if model.exact:  # from now on, if not from the start: nobody knows more
-            pairs.clear()
-        direction = -_inverse_times(gradient, model, pairs)
-        distance = _distance(-(gradient @ direction) / 2, model, curve, window=1 if model.exact else WINDOW)
-        if distance <= tol and not model.exact:  # an old model, or a pair, may not have seen the curvature vanish
-            model, fresh = model if fresh else objective.curvature(theta), True
-            if model.exact:
+        direction = around.newton_step(gradient)
+        distance = _distance(-(gradient @ direction) / 2, around.exact, curve, window=1 if around.exact else WINDOW)
+        if distance <= tol and not around.exact:  # an old model, or a pair, may not have seen the curvature vanish
+            around.renew(theta)
+            if around.model.exact:  # it is now
                 continue
-            distance = max(distance, gradient @ model.solve(gradient) / 2)
+            distance = max(distance, gradient @ around.model.solve(gradient) / 2)
         if distance <= tol:
             _tell(callback, n_iter, theta, value, distance)
             return Result(theta, value, n_iter, True, CONVERGED, curve)
@@ -142,30 +138,68 @@ def lbfgs(objective: Any, theta: np.ndarray, *, tol: float, max_iter: int, callb
             return Result(theta, value, n_iter, True, STOPPED, curve)
         if n_iter == max_iter:
             return Result(theta, value, n_iter, False, f"Reached max_iter={max_iter} steps.", curve)
-        if model.exact and not fresh:
-            model, fresh = objective.curvature(theta), True
-            direction = -model.solve(gradient)
-        enough = ENOUGH_OF_NEWTON if model.exact else ENOUGH_CURVATURE
-        step = _line_search(objective, theta, value, gradient, direction, enough)
-        if step is None and (pairs or not fresh):
-            pairs.clear()
-            model = objective.curvature(theta)
-            direction = -model.solve(gradient)
-            step = _line_search(objective, theta, value, gradient, direction, enough)
+        if around.exact and around.renew(theta):
+            direction = around.newton_step(gradient)
+        step = _line_search(objective, theta, value, gradient, direction, around.enough)
+        if step is None and around.forget(theta):
+            direction = around.newton_step(gradient)
+            step = _line_search(objective, theta, value, gradient, direction, around.enough)
         if step is None:
             return _at_the_end_of_precision(theta, value, n_iter, -(gradient @ direction) / 2, curve)
-        s, y = step[0] - theta, step[2] - gradient
-        theta, value, gradient = step
         n_iter += 1
-        fresh = False
+        around.learn(step[0], step[0] - theta, step[2] - gradient, direction, n_iter)
+        theta, value, gradient = step
         curve.append(value)
-        if not model.exact:
-            _remember(pairs, s, y)
-            if not 1 / FAR_OFF**2 < (s @ s) / (direction @ direction) < FAR_OFF**2:
-                pairs.clear()
-                model, fresh = objective.curvature(theta), True
-            elif n_iter in REFRESH:
-                model, fresh = objective.curvature(theta), True
+
+
+class _Quadratic:
+    """What `lbfgs` knows of the curvature around a point: a model of the Hessian, and pairs (s, y) that correct it."""
+
+    def __init__(self, objective: Any, theta: np.ndarray):
+        self._objective = objective
+        self._pairs = deque[tuple](maxlen=int(np.clip(MEMORY_NUMBERS // len(theta), 5, MEMORY)))
+        self._fresh = False
+        self.renew(theta)
+
+    @property
+    def exact(self) -> bool:
+        """Whether the model is the Hessian itself, so that steps are Newton's."""
+        return bool(self.model.exact)
+
+    @property
+    def enough(self) -> float:
+        """Part of the slope that may be left after a step."""
+        return ENOUGH_OF_NEWTON if self.exact else ENOUGH_CURVATURE
+
+    def newton_step(self, gradient: np.ndarray) -> np.ndarray:
+        """To the minimum of the quadratic."""
+        return -_inverse_times(gradient, self.model, self._pairs)
+
+    def renew(self, theta: np.ndarray) -> bool:
+        """Build the model anew, and say so, unless it is that of theta; the Hessian itself needs no pairs."""
+        if self._fresh:
+            return False
+        self.model, self._fresh = self._objective.curvature(theta), True
+        if self.exact:
+            self._pairs.clear()
+        return True
+
+    def forget(self, theta: np.ndarray) -> bool:
+        """Keep nothing but the model at theta; whether there was more."""
+        more = bool(self._pairs)
+        self._pairs.clear()
+        return self.renew(theta) or more
+
+    def learn(self, theta: np.ndarray, s: np.ndarray, y: np.ndarray, direction: np.ndarray, n_iter: int) -> None:
+        """From a step s to theta, where the gradient differs by y, in the direction of the model's."""
+        self._fresh = False
+        if self.exact:
+            return
+        _remember(self._pairs, s, y)
+        if not 1 / FAR_OFF**2 < (s @ s) / (direction @ direction) < FAR_OFF**2:
+            self.forget(theta)
+        elif n_iter in REFRESH:
+            self.renew(theta)
 
 
 def gradient_descent(
@@ -190,10 +224,10 @@ def gradient_descent(
     model = objective.curvature(theta)
     for n_iter in range(max_iter + 1):
         window = 0 if model.exact else WINDOW
-        distance = _distance(gradient @ model.solve(gradient) / 2, model, curve, window)
+        distance = _distance(gradient @ model.solve(gradient) / 2, model.exact, curve, window)
         if n_iter in REFRESH or distance <= tol:
             model = objective.curvature(theta)
-            distance = _distance(gradient @ model.solve(gradient) / 2, model, curve, window)
+            distance = _distance(gradient @ model.solve(gradient) / 2, model.exact, curve, window)
         if distance <= tol:
             _tell(callback, n_iter, theta, value, distance)
             return Result(theta, value, n_iter, True, CONVERGED, curve)
@@ -496,7 +530,7 @@ def _inverse_times(gradient: np.ndarray, model: Any, pairs: deque) -> np.ndarray
     return r
 
 
-def _distance(decrement: float, model: Any, curve: list[float], window: int) -> float:
+def _distance(decrement: float, exact: bool, curve: list[float], window: int) -> float:
     """Estimate of f - min f: the Newton decrement, and at least what is left to be gained.
 
     That is extrapolated: gains go on to fall as they did from the last `window` of steps but one to the last. The
@@ -504,7 +538,7 @@ def _distance(decrement: float, model: Any, curve: list[float], window: int) -> 
     Newton's method is one step, of which the next gains next to nothing, but where there is no minimum: then a third.
     """
     steps = min(window, (len(curve) - 1) // 2)
-    decrement = float(decrement) * (SAFETY if steps == 0 or model.exact else 1)
+    decrement = float(decrement) * (SAFETY if steps == 0 or exact else 1)
     if steps == 0:
         return decrement
     last, before = curve[-1 - steps] - curve[-1], curve[-1 - 2 * steps] - curve[-1 - steps]
