@@ -19,7 +19,7 @@ from skce._link import Link, link_of
 from skce._monitor import Bridge, Validation
 from skce._rows import by_rows, single_blas_thread
 from skce._training import STREAMING, Training
-from skce.solvers import SOLVERS, Result
+from skce.solvers import ENDLESS, SOLVERS, Result
 
 SEPARATED = 10
 """An unpenalised loss of up to this many times tol is one that goes to 0."""
@@ -431,10 +431,11 @@ class CrossEntropyClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimato
                 f"{self.solver!r} stopped before tol={self.tol:g} was reached. {result.message} "
                 "Increase max_iter, tol or alpha; plain gradient descent also needs scaled features."
             )
-        elif alpha == 0 and result.value <= SEPARATED * self.tol:
+        elif alpha == 0 and (result.value <= SEPARATED * self.tol or result.message == ENDLESS):
+            what = "The" if result.value <= SEPARATED * self.tol else "In some rows"
             message = (
-                "The classes can be told apart without error, so with alpha=0 there is no minimum: larger coefficients "
-                "are always better, and where they stop is for tol to say. Set alpha to more than 0."
+                f"{what} classes can be told apart without error, so with alpha=0 there is no minimum: larger "
+                "coefficients are always better, and where they stop is for tol to say. Set alpha to more than 0."
             )
         else:
             return

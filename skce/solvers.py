@@ -46,6 +46,12 @@ steps are too short by half."""
 
 CONVERGED = "The estimated distance to the minimum is below tol."
 
+ENDLESS = "The estimated distance to the least value is below tol, but steps still gain nearly as much as those before."
+
+LASTING = 0.1
+"""Of what the step before gained, a step gains less near a minimum, where Newton's method squares the error; where
+there is none it gains 1 / e of it, or 1 / e^2 as steps are lengthened."""
+
 STOPPED = "Stopped by a callback."
 
 STALLED = "The loss of an epoch no longer falls."
@@ -133,7 +139,7 @@ def lbfgs(objective: Any, theta: np.ndarray, *, tol: float, max_iter: int, callb
             distance = max(distance, gradient @ around.model.solve(gradient) / 2)
         if distance <= tol:
             _tell(callback, n_iter, theta, value, distance)
-            return Result(theta, value, n_iter, True, CONVERGED, curve)
+            return Result(theta, value, n_iter, True, ENDLESS if around.exact and _lasts(curve) else CONVERGED, curve)
         if _tell(callback, n_iter, theta, value, distance):
             return Result(theta, value, n_iter, True, STOPPED, curve)
         if n_iter == max_iter:
@@ -545,6 +551,12 @@ def _distance(decrement: float, exact: bool, curve: list[float], window: int) ->
     if last <= NOISE * abs(curve[-1]):
         return decrement
     return max(decrement, SAFETY * last * last / (before - last)) if before > last else np.inf
+
+
+def _lasts(curve: list[float]) -> bool:
+    """Whether the last two steps gained `LASTING` of what those before them did."""
+    gains = -np.diff(curve[-4:])
+    return len(gains) == 3 and bool((gains[1:] > LASTING * gains[:-1]).all())
 
 
 def _remember(pairs: deque, s: np.ndarray, y: np.ndarray) -> None:
