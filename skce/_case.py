@@ -182,7 +182,7 @@ class Case:
         for c in range(self.n_columns):
             codes, share = np.full(len(outputs), c), shares[:, c]
             if self.from_logits:
-                losses = validation.check_logit_losses(plain.block(codes, outputs), outputs)
+                losses = validation.check_logit_losses(plain.block(codes, outputs), outputs, self.outputs)
             else:
                 plain.check_block(outputs, self.outputs)
                 losses = plain.block_score(codes, outputs, self.eps)

@@ -26,6 +26,9 @@ def block_rows(width, itemsize=8):
 MODERATE = (1e-6, 1e6)
 """Sums of exponentials whose logarithm is of the size of a loss."""
 
+COMPARABLE = 1000
+"""Ratio of masses up to which the logarithm of a row's small probabilities outweighs the rounding of one near 1."""
+
 SMALL_PRODUCT, FEW = 1_000_000, 64
 """Multiplications up to which OpenBLAS has kernels for small matrices, and rows that are too few to be worth a call."""
 
@@ -239,13 +242,18 @@ def total_spread_minus_log(p, spread, eps, least):
     """The sum over the rows of `spread_minus_log`, in float64, of probabilities that are at least `least`.
 
     Logarithms of products of rows, column by column: 0.3 at k = 10, where those of the products of each row take 0.8.
+    Products of numbers near 1 lose what their logarithms are made of; so others, of the same row, must weigh too.
     """
-    folded = row_folds(_clipped(p, least, eps), max(least, eps))
+    p = _clipped(p, least, eps)
+    folded = row_folds(p, max(least, eps)) if spread.min() >= spread.max() / COMPARABLE else p
     return 0 - float((np.log(_massive(folded, spread)) @ spread[spread > 0]).sum(dtype=np.float64))
 
 
 def _clipped(p, least, eps):
-    """p clipped to [eps, 1 - eps], of which most blocks need nothing: a logarithm of 1 for -eps is lost in others."""
+    """p clipped to [eps, 1 - eps]: for most blocks p as it is.
+
+    With the machine's eps the upper end is left alone, where what changes is less than rounding of the rows' losses.
+    """
     return p.clip(eps, 1 - eps) if least < eps or (eps > np.finfo(p.dtype).eps and p.max() > 1 - eps) else p
 
 
@@ -267,7 +275,7 @@ def row_folds(p, least):
 
 
 def most_factors(dtype, least):
-    """How many numbers in [least, 1] have a product that cannot underflow."""
+    """How many numbers in [least, 1] have a product that cannot underflow; -inf, as of none, where all are 1."""
     return np.log(np.finfo(dtype).tiny) / np.log(least)
 
 

@@ -354,7 +354,7 @@ class LabelsScore:
 
         def entries(block: Any, targets: Any) -> Any:
             if self.from_logits:
-                return validation.check_logit_losses(loss.block_elements(targets, block), block)
+                return validation.check_logit_losses(loss.block_elements(targets, block), block, outputs)
             loss.check_block(block, outputs)
             return loss.block_score_elements(targets, block, least)
 

@@ -18,7 +18,8 @@ class Table:
     Parameters
     ----------
     part : callable
-        Some of the rows, (b, k), of whatever type, for a slice or an array of places.
+        Some of the rows, (b, k), of whatever type, for a slice or an array of places. They are asked for by those, or
+        by a mask, and may be followed by columns.
     shape : (n, k)
     dtype : dtype
         Type of the numbers that they become.
@@ -43,7 +44,7 @@ class Table:
         return self[:].astype(self.dtype if dtype is None else dtype, copy=False)
 
 
-def table(part: Callable[[Any], Any], shape: tuple[int, int], dtype: Any) -> Any:
+def by_blocks(part: Callable[[Any], Any], shape: tuple[int, int], dtype: Any) -> Any:
     """A `Table`; at once an array if it is no larger than a block."""
     lazy = Table(part, shape, dtype)
     return np.asarray(lazy) if lazy.size * lazy.itemsize <= kernels.BLOCK_BYTES else lazy
@@ -51,30 +52,34 @@ def table(part: Callable[[Any], Any], shape: tuple[int, int], dtype: Any) -> Any
 
 def as_floats(array: Any) -> Any:
     """Whole numbers, bools or half precision (n, k) as floats."""
-    return table(array.__getitem__, array.shape, np.float32 if array.dtype.kind == "f" else np.float64)
+    return by_blocks(array.__getitem__, array.shape, float_type(array.dtype))
 
 
-def is_polars(frame: Any) -> bool:
-    """Whether it is a DataFrame of polars, of several columns of numbers."""
-    if type(frame).__module__.partition(".")[0] != "polars" or len(frame.shape) != 2:
+def float_type(dtype: np.dtype) -> Any:
+    """Single precision for numbers of single or half precision, double for all others."""
+    return np.float32 if dtype.kind == "f" and dtype.itemsize <= 4 else np.float64
+
+
+def is_polars_table(array: Any) -> bool:
+    """Whether it is a DataFrame of polars that has several columns of numbers."""
+    if type(array).__module__.partition(".")[0] != "polars" or type(array).__name__ != "DataFrame":
         return False
-    return frame.shape[1] > 1 and all(kind.is_numeric() for kind in frame.dtypes)
+    return array.shape[1] > 1 and all(kind.is_numeric() for kind in array.dtypes)
 
 
 def of_polars(frame: Any) -> Any:
     """Its columns, which are kept apart, as floats."""
-    single = all(kind.to_python() is float and "32" in str(kind) for kind in frame.dtypes)
-    return table(lambda rows: frame[rows].to_numpy(), frame.shape, np.float32 if single else np.float64)
+    return by_blocks(lambda rows: frame[rows].to_numpy(), frame.shape, float_type(frame[:0].to_numpy().dtype))
 
 
 def reordered(array: Any, places: np.ndarray) -> Any:
     """The columns at some places; the array itself if they are there."""
     if np.array_equal(places, np.arange(array.shape[1])):
         return array
-    return table(lambda rows: array[rows][:, places], (len(array), len(places)), array.dtype)
+    return by_blocks(lambda rows: array[rows][:, places], (len(array), len(places)), array.dtype)
 
 
 def side_by_side(columns: list[np.ndarray]) -> Any:
     """Columns (n,) as a table."""
     shape, dtype = (len(columns[0]), len(columns)), np.result_type(*columns)
-    return table(lambda rows: np.column_stack([column[rows] for column in columns]), shape, dtype)
+    return by_blocks(lambda rows: np.column_stack([column[rows] for column in columns]), shape, dtype)

@@ -130,11 +130,12 @@ def encode(y: np.ndarray, classes: np.ndarray) -> np.ndarray:
         low, high = int(classes.min()), int(classes.max())
         if _fits_table(low, high, len(y)):
             return _look_up(y, classes, low, high)
-    if y.dtype.kind == "f" and len(y) and (whole := _whole_numbers(y)) is not None:
+    numbers = y.dtype.kind in "biuf" and classes.dtype.kind in "biuf" and len(y)
+    if numbers and y.dtype.kind == "f" and (whole := _whole_numbers(y)) is not None:
         return encode(whole, classes)
-    if classes.dtype.kind == "f" and len(classes) and (whole := _whole_numbers(classes)) is not None:
+    if numbers and classes.dtype.kind == "f" and len(classes) and (whole := _whole_numbers(classes)) is not None:
         return encode(y, whole)
-    if y.dtype.kind in "biuf" and classes.dtype.kind in "biuf" and _hold_each_other(y, classes):
+    if numbers and _hold_each_other(y, classes):
         order = np.argsort(classes, kind="stable")
         place = order[np.searchsorted(classes, y, sorter=order).clip(max=len(classes) - 1)]
         return np.where(classes[place] == y, place, UNKNOWN)

@@ -162,27 +162,29 @@ class Loss(ABC):
         y, p = self._check(targets, proba, "proba")
         return self.unchecked_score(y, p, validation.check_eps(eps, p.dtype))
 
-    def unchecked_value(self, targets: NDArray[Any], logits: NDArray[Any]) -> NDArray[Any]:
+    def unchecked_value(self, targets: Any, logits: Any) -> NDArray[Any]:
         """`value` of targets and logits whose shapes and types were checked; their values are checked here."""
         out = np.empty(len(logits), dtype=logits.dtype)
         values = self._rows(logits, targets).map(lambda z, y: self.block(y, z), out)
         self._explain(logits, values)
         return values
 
-    def unchecked_score(self, targets: NDArray[Any], proba: NDArray[Any], eps: float) -> NDArray[Any]:
+    def unchecked_score(self, targets: Any, proba: Any, eps: float) -> NDArray[Any]:
         """`score` of targets and probabilities whose shapes and types were checked; their values are checked here."""
         out = np.empty(len(proba), dtype=proba.dtype)
         return self._rows(proba, targets).map(lambda p, y: self._checked_score(y, p, eps, proba), out)
 
-    def unchecked_value_sum(self, targets: NDArray[Any], logits: NDArray[Any]) -> float:
+    def unchecked_value_sum(self, targets: Any, logits: Any) -> float:
         """The sum of `unchecked_value`, without an array of a number a row."""
         (total,) = self._rows(logits, targets).sum(lambda z, y: (self.block(y, z).sum(dtype=np.float64),))
         self._explain(logits, total)
         return float(total)
 
-    def unchecked_score_sum(self, targets: NDArray[Any], proba: NDArray[Any], eps: float) -> float:
+    def unchecked_score_sum(self, targets: Any, proba: Any, eps: float) -> float:
         """The sum of `unchecked_score`, without an array of a number a row."""
-        (total,) = self._rows(proba, targets).sum(lambda p, y: (self._checked_score_sum(y, p, eps, proba),))
+        (total,) = self._rows(proba, targets).sum(
+            lambda p, y: (self.block_score_sum(y, p, eps, self.check_block(p, proba)),)
+        )
         return float(total)
 
     def check_block(self, block: NDArray[Any], proba: NDArray[Any]) -> float:
@@ -192,7 +194,8 @@ class Loss(ABC):
         else:
             least = kernels.least_of_distributions(block, validation.SUM_TOLERANCE)
         if np.isnan(least):
-            validation.check_probabilities(proba, hint=" For logits, pass from_logits=True.")
+            hint = " For logits, pass from_logits=True."
+            validation.check_probabilities(proba, hint=hint, exclusive=not self.one_question_a_column)
             return 0.0
         return least
 
@@ -234,9 +237,6 @@ class Loss(ABC):
         self.check_block(block, whole)
         return self.block_score(targets, block, eps)
 
-    def _checked_score_sum(self, targets: NDArray[Any], block: NDArray[Any], eps: float, whole: NDArray[Any]) -> float:
-        return self.block_score_sum(targets, block, eps, self.check_block(block, whole))
-
     def _check(self, targets: ArrayLike, outputs: ArrayLike, name: str = "logits") -> tuple[Any, Any]:
         y, z = validation.check_loss_input(targets, outputs, name, one_question_a_column=self.one_question_a_column)
         validation.check_class_count(self.class_weight, z.shape[-1], self.one_question_a_column)
@@ -247,9 +247,9 @@ class Loss(ABC):
         scratch = 2 if self.one_question_a_column else 1  # the kernels of questions hold more arrays at a time
         return Rows(outputs, *others, block_rows=kernels.block_rows(scratch * width, outputs.itemsize))
 
-    def _explain(self, logits: NDArray[Any], values: Any) -> None:
+    def _explain(self, logits: Any, values: Any) -> None:
         """The kernels turn a forbidden logit into nan: only then look for it."""
-        if np.isnan(values.max()) or (self.one_question_a_column and not logits.max() < np.inf):
+        if np.isnan(values.max()) or (self.one_question_a_column and not np.max(logits) < np.inf):
             validation.explain_logits(logits)
 
 
@@ -382,11 +382,10 @@ class _SoftmaxEntropy(SoftmaxLoss):
         return values if spread is None else values + kernels.spread_minus_log(proba, spread, eps)
 
     def block_score_sum(self, targets: NDArray[Any], proba: NDArray[Any], eps: float, least: float) -> float:
-        if not (self.label_smoothing and self._gathers(targets)):
+        own, spread = self._code_mass(targets, proba) if self._gathers(targets) else (None, None)
+        if spread is None:
             return super().block_score_sum(targets, proba, eps, least)
-        own, spread = self._code_mass(targets, proba)
-        weights, scale = (1.0, own) if self.class_weight is None else (own, 1.0)
-        at_label = scale * _minus_log(weights, kernels.gather(proba, targets), eps, 0.0).sum(dtype=np.float64)
+        at_label = _minus_log(own, kernels.gather(proba, targets), eps, self.focus).sum(dtype=np.float64)
         return float(at_label + kernels.total_spread_minus_log(proba, spread, eps, least))
 
     def _gathers(self, targets: NDArray[Any]) -> bool:
@@ -660,9 +659,9 @@ def _minus_log(mass: Any, p: NDArray[Any], eps: float, gamma: float) -> NDArray[
 
 
 def _times(weights: Any, values: NDArray[Any]) -> NDArray[Any]:
-    """weights * values, 0 where the weight is, also if the value is infinite."""
+    """weights * values, 0 where the weight is, also if the value is infinite; nan, of a bad logit, stays."""
     product = weights * values
-    return np.where(weights > 0, product, 0) if np.min(weights) == 0 else product
+    return np.where((weights > 0) | np.isnan(values), product, 0) if np.min(weights) == 0 else product
 
 
 LOSSES: dict[str, type[Loss]] = {

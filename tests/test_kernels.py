@@ -142,6 +142,19 @@ def test_total_spread_minus_log(rows, spread, eps, dtype):
         assert_allclose(total, float(exact), rtol=8 * np.finfo(dtype).eps)
 
 
+@every_dtype
+@pytest.mark.parametrize("spread", [[0.1, 0.0], [1.0, 1e-6], [0.5, 1e-3]])
+def test_total_spread_minus_log_keeps_the_digits_of_confident_rows(spread, dtype):
+    """Probabilities near 1, of which a product loses what their logarithms are made of."""
+    spread = np.array(spread, dtype=dtype)
+    small = 100 * np.finfo(dtype).eps
+    p = (1 - small * np.random.default_rng(0).random(4001)).astype(dtype)
+    p = np.column_stack([p, 1 - p + np.finfo(dtype).eps])
+    exact = -(spread * np.log(p.astype(np.longdouble))).sum()
+    total = kernels.total_spread_minus_log(p, spread, float(np.finfo(dtype).eps), p.min())
+    assert_allclose(total, float(exact), rtol=50 * np.finfo(dtype).eps)
+
+
 def test_total_spread_minus_log_of_impossible_rows():
     """A probability of 0 costs inf, but nothing where there is no mass."""
     p = np.array([[0.0, 1.0], [0.5, 0.5], [0.5, 0.5]])

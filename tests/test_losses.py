@@ -26,7 +26,13 @@ from hypothesis.extra.numpy import arrays
 from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.metrics import log_loss
 
-from skce import SigmoidCrossEntropy, SoftmaxCrossEntropy, _kernels
+from skce import (
+    SigmoidCrossEntropy,
+    SoftmaxCrossEntropy,
+    _kernels,
+    cross_entropy_loss,
+    multilabel_cross_entropy_loss,
+)
 from skce.losses import LOSSES, Curvature
 
 DTYPES = [np.float64, np.float32]
@@ -394,6 +400,46 @@ def test_sums_are_the_sums_of_the_rows(eps, case, dtype, monkeypatch):
         assert isinstance(score_sum, float)
         assert_allclose(score_sum, scores.sum(dtype=np.float64), rtol=rtol)
         assert_allclose(loss.unchecked_value_sum(targets, logits), values.sum(dtype=np.float64), rtol=rtol)
+
+
+@pytest.mark.parametrize("reduction", ["mean", "none"])
+def test_smoothing_that_single_precision_does_not_see(reduction):
+    """It rounds to none."""
+    y, p = [0, 1], np.array([[0.7, 0.3], [0.2, 0.8]], np.float32)
+    smoothed = cross_entropy_loss(y, p, label_smoothing=1e-50, reduction=reduction)
+    assert_array_equal(smoothed, cross_entropy_loss(y, p, reduction=reduction))
+
+
+def test_eps_that_single_precision_does_not_see():
+    """It is 0: infinity where that is true, and nothing where a class weighs nothing."""
+    p = np.array([[0, 1], [0, 1]], np.float32)
+    for options in ({"class_weight": [0, 1]}, {"handle_unknown": "clip"}):
+        options = {"labels": [0, 1], "eps": 1e-300} | options
+        assert cross_entropy_loss([0, 1], p, **options) == (0 if "class_weight" in options else np.inf)
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf])
+@pytest.mark.parametrize("name", CLASSES)
+def test_a_bad_logit_is_an_error_whatever_its_row_weighs(name, bad):
+    """A class of weight 0 hides none."""
+    with pytest.raises(ValueError, match="Logits must be finite or -inf: row 0"):
+        LOSSES[name](class_weight=[0, 1]).value([0, 1], [[bad, 0], [0, 1]])
+
+
+@pytest.mark.parametrize("name", QUESTIONS)
+def test_probabilities_of_several_questions_do_not_sum_to_1(name):
+    """Neither with a zero that has a sign, nor in the message about a bad one, deep in the table."""
+    loss = LOSSES[name]()
+    assert_allclose(loss.score([[0, 1]], [[-0.0, 0.3]]), loss.score([[0, 1]], [[0.0, 0.3]]))
+    proba = np.full((80_000, 4), 0.3)
+    proba[70_000, 1] = 1.5
+    with pytest.raises(ValueError, match=r"in \[0, 1\]: row 70000 has 1.5"):
+        loss.score(np.zeros((80_000, 4), int), proba)
+    with pytest.raises(ValueError, match=r"in \[0, 1\]: row 70000 has 1.5"):
+        multilabel_cross_entropy_loss(np.zeros((80_000, 4), int), proba)
+    proba[70_000, 1] = np.nan
+    with pytest.raises(ValueError, match="row 70000 has nan"):
+        multilabel_cross_entropy_loss(np.zeros((80_000, 4), int), proba, from_logits=True)
 
 
 @pytest.mark.parametrize("case", [c for c in CASES if c[2] == "plain"], ids=lambda case: "-".join(map(str, case)))

@@ -124,6 +124,30 @@ def test_frames_of_polars():
         cross_entropy_loss(["ant", "bee"] * N, mixed.with_columns(polars.Series("bee", [None, 1.0] * N)))
 
 
+def test_frames_of_polars_keep_the_precision_of_arrays():
+    """Half and single precision, also beside whole numbers, are single: "auto" clips where it would in an array."""
+    polars = pytest.importorskip("polars")
+    frame = polars.DataFrame({"a": [0.0, 1.0], "b": [1, 0]}, schema={"a": polars.Float32, "b": polars.Int8})
+    assert_allclose(cross_entropy_loss(["a", "b"], frame), -np.log(np.finfo(np.float32).eps), rtol=1e-6)
+    with pytest.raises(ValueError, match="y_proba must hold numbers"):
+        cross_entropy_loss([0, 1], frame.lazy())
+
+
+def test_frames_become_arrays_once():
+    """What pandas has to copy it copies once."""
+
+    class Counted(pd.DataFrame):
+        calls = 0
+
+        def to_numpy(self, *args, **kwargs):
+            Counted.calls += 1
+            return super().to_numpy(*args, **kwargs)
+
+    y, _, p, _ = problem()
+    cross_entropy_loss(y, Counted(p, columns=NAMES))
+    assert Counted.calls == 1
+
+
 def test_several_labels():
     """A table for each label, frames in another order, whole numbers."""
     _, _, p, s = problem()

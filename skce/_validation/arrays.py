@@ -25,24 +25,24 @@ def check_floats(name: str, array: Any) -> np.ndarray:
         raise ValueError(f"{name} must be an array, got rows of different lengths.") from None
     if array.dtype.kind == "c":
         raise ValueError(f"{name} must be real. Complex data not supported.")
+    if array.dtype.kind in "mM":
+        raise ValueError(f"{name} must hold numbers, got an array of dtype {array.dtype}.")
     try:
-        single = array.dtype.kind == "f" and array.dtype.itemsize <= 4
-        return np.asarray(array, dtype=np.float32 if single else np.float64)
+        return np.asarray(array, dtype=_tables.float_type(array.dtype))
     except (TypeError, ValueError) as error:
         raise ValueError(f"{name} must hold numbers, got an array of dtype {array.dtype}.") from error
 
 
 def check_table(name: str, array: Any) -> Any:
-    """`check_floats`, but a large table of polars, of whole numbers or of half precision becomes floats by blocks."""
-    if _tables.is_polars(array):
+    """`check_floats`, but tables of polars, of whole numbers or of half precision become floats by blocks."""
+    if _tables.is_polars_table(array):
         return _tables.of_polars(array)
     numbers = array if type(array) is np.ndarray else getattr(array, "to_numpy", lambda: array)()
-    small = type(numbers) is np.ndarray and (numbers.dtype.kind in "iub" or numbers.dtype == np.float16)
-    return (
-        _tables.as_floats(numbers)
-        if small and numbers.ndim == 2 and numbers.shape[1] > 1
-        else check_floats(name, array)
-    )
+    if type(numbers) is not np.ndarray or numbers.dtype == object:
+        return check_floats(name, array)
+    if (numbers.dtype.kind in "iub" or numbers.dtype == np.float16) and numbers.ndim == 2 and numbers.shape[1] > 1:
+        return _tables.as_floats(numbers)
+    return check_floats(name, numbers)
 
 
 def check_present(name: str, array: Any) -> None:
@@ -119,14 +119,18 @@ def _shapes(arrays: Mapping) -> str:
     return " and ".join(str(array.shape) for array in arrays.values())
 
 
-def check_probabilities(p: Any, name: str = "y_proba", hint: str = "") -> None:
-    """Raise for the first row of (n, k) or (n,) that is not made of probabilities that sum to 1. Block by block."""
+def check_probabilities(p: Any, name: str = "y_proba", hint: str = "", *, exclusive: bool = True) -> None:
+    """Raise for the first row of (n, k) or (n,) that is not made of probabilities, block by block.
+
+    Where they are of classes that are `exclusive`, not of several labels, a row of (n, k) sums to 1.
+    """
+    exclusive = exclusive and p.ndim == 2
     size = kernels.block_rows(p.shape[1] if p.ndim == 2 else 1)
     for start in range(0, len(p), size):
         block = p[start : start + size].astype(np.float64 if p.dtype.kind != "f" else p.dtype, copy=False)
-        good = kernels.are_distributions(block, SUM_TOLERANCE) if p.ndim == 2 else kernels.are_probabilities(block)
+        good = kernels.are_distributions(block, SUM_TOLERANCE) if exclusive else kernels.are_probabilities(block)
         if not good:
-            _explain_probabilities(block, start, name, hint)
+            _explain_probabilities(block, start, name, hint, exclusive)
 
 
 def shown(number: Any) -> str:
@@ -134,7 +138,7 @@ def shown(number: Any) -> str:
     return f"{number:g}" if float(f"{number:g}") not in (0, 1) or number in (0, 1) else repr(number.item())
 
 
-def _explain_probabilities(p: np.ndarray, start: int, name: str, hint: str) -> None:
+def _explain_probabilities(p: np.ndarray, start: int, name: str, hint: str, exclusive: bool) -> None:
     """The slow, exact check of a block that the fast one did not pass."""
     bad = ~((p >= 0) & (p <= 1))
     if bad.any():
@@ -142,7 +146,7 @@ def _explain_probabilities(p: np.ndarray, start: int, name: str, hint: str) -> N
         if not np.isfinite(p[bad][0]):
             raise ValueError(f"{name} must be finite: {what}.")
         raise ValueError(f"{name} must hold probabilities in [0, 1]: {what}.{hint}")
-    if p.ndim == 2:
+    if exclusive:
         sums = p.sum(axis=1, dtype=np.float64)
         off = ~(np.abs(sums - 1) <= SUM_TOLERANCE)
         if off.any():
@@ -162,8 +166,8 @@ def explain_logits(z: Any) -> None:
         raise ValueError(f"Logits must have a finite entry in each row: row {empty[0]} is -inf throughout.")
 
 
-def check_logit_losses(losses: np.ndarray, logits: np.ndarray) -> np.ndarray:
+def check_logit_losses(losses: np.ndarray, block: np.ndarray, logits: Any) -> np.ndarray:
     """Losses of a block of logits, unless one of those was nan or +inf."""
-    if np.isnan(losses).any() or not logits.max() < np.inf:
+    if np.isnan(losses).any() or not block.max() < np.inf:
         explain_logits(logits)
     return losses

@@ -60,7 +60,7 @@ def check_eps(eps: Any, dtype: np.dtype) -> float:
     if isinstance(eps, str):
         check_option("eps", eps, ("auto",))
         return float(np.finfo(dtype).eps)
-    return float(check_number("eps", eps, 0.0, 0.5))
+    return float(dtype.type(check_number("eps", eps, 0.0, 0.5)))  # one that single precision rounds to 0 is 0
 
 
 def check_options_of(function: Callable, options: Mapping) -> None:
