@@ -47,6 +47,9 @@ ON_TRUST = 3
 CALL = 1e6
 """Multiplications in the time that the calls of a step take when nothing is large."""
 
+LONG_FIT = 20
+"""Passes of a fit that the sample of a factored model may be to blame for."""
+
 NEWTON_STEPS = 8
 """Hessians that a fit is taken to need."""
 
@@ -170,6 +173,7 @@ class Hessian:
         self._known: tuple[np.ndarray, np.ndarray] | None = None
         self._paid = -float(ON_TRUST) if correlated and not self.sampled else 0.0
         self.floor = np.finfo(X.dtype).eps ** (2 / 3)
+        self.rare: np.ndarray = np.zeros(0, np.intp)
         self._moments()
 
     def _sample(self, random_state: Any) -> Any:
@@ -189,7 +193,9 @@ class Hessian:
         """The chosen model at W and b, after so many passes over the rows."""
         curvature = partial(block_curvature, self.loss, coef, intercept)
         if not self.exact and self._newton_pays(passes):
-            self.exact, self.sample = True, self.rows
+            self.exact, self.sample = True, self._all_rows()
+        elif passes >= LONG_FIT and self._sample_misleads(passes):
+            self.sample, self.rare = self._all_rows(), self.rare[:0]
         return self._exact(curvature) if self.exact else self._factored(curvature, self._pays(passes))
 
     def _pays(self, passes: float) -> bool:
@@ -218,6 +224,21 @@ class Hessian:
         return hessian_size(self.shape, self.independent) <= LARGEST_HESSIAN and spent >= steps * hessian_price(
             n, self.shape, self.independent
         )
+
+    def _sample_misleads(self, passes: float) -> bool:
+        """Whether a factored model may see too few rows, and as much was spent on passes as to look at all costs.
+
+        Columns that add up to a constant in the sample, but not in all rows, are not seen to vary together.
+        """
+        n, (k, p) = self.rows.n_rows, self.shape
+        if self.exact or self.sampled or not self.full or isinstance(self.rows, DaskRows) or self.sample.n_rows == n:
+            return False
+        return passes * (CALL + 4 * n * k * p) >= covariance_price(n, self.shape)
+
+    def _all_rows(self) -> Any:
+        """All rows in memory, in blocks of which dense copies are small."""
+        width = 3 * self.shape[1]
+        return self.rows.part(None, max(256, kernels.block_rows(width))) if self.sparse else self.rows
 
     def offset(self) -> float:
         """How many standard deviations the mean of a feature is from 0, at most."""

@@ -13,7 +13,7 @@ import numpy as np
 from scipy.linalg import blas
 from sklearn.utils import check_random_state
 
-REFRESH = frozenset({5, 10, 20, 40, 80, 160, 320, 640, 1280, 2560, 5120})
+REFRESH = frozenset({5, 10, 20, 40, *range(80, 10_001, 80)})
 """Iterations after which a model of the Hessian is built anew: probabilities move most at first."""
 
 MEMORY, MEMORY_NUMBERS = 20, 8_000_000

@@ -647,6 +647,24 @@ def test_partly_separable_one_hot_tables_without_penalty(table):
     assert objective(model, X, y, 0.0) < objective(oracle, X, y, 0.0) + 1e-6
 
 
+@pytest.mark.parametrize("alpha", [0.0, 1e-8, 1e-6])
+def test_rare_categories_that_a_sample_lacks(alpha):
+    """Columns that add up to 1 in all rows, but for rare ones also in those by which the Hessian is modelled."""
+    rng = np.random.default_rng(0)
+    n, levels, features, k = 20_000, 60, 6, 3
+    frequency = 1 / np.arange(1, levels + 1) ** 2.2
+    codes = rng.choice(levels, (n, features), p=frequency / frequency.sum()) + levels * np.arange(features)
+    shape = (n, levels * features)
+    X = sparse.csr_array((np.ones(n * features), codes.ravel(), np.arange(0, n * features + 1, features)), shape=shape)
+    y = (X @ (rng.standard_normal((levels * features, k)) * 2) + rng.gumbel(size=(n, k))).argmax(axis=1)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)  # without penalty some rows are told apart
+        model = CrossEntropyClassifier(alpha=alpha, max_iter=200).fit(X, y)
+    assert model.converged_
+    lowest = {0.0: 0.245763, 1e-8: 0.245805, 1e-6: 0.247676}  # SciPy's trust-region Newton's, to all digits shown
+    assert objective(model, X, y, alpha) < lowest[alpha] + 2e-6
+
+
 @all_sizes
 @pytest.mark.parametrize("container", [np.asarray, sparse.csr_array], ids=["dense", "sparse"])
 def test_more_features_than_rows(k, container):
