@@ -382,8 +382,9 @@ class _SoftmaxEntropy(SoftmaxLoss):
         return values if spread is None else values + kernels.spread_minus_log(proba, spread, eps)
 
     def block_score_sum(self, targets: NDArray[Any], proba: NDArray[Any], eps: float, least: float) -> float:
-        own, spread = self._code_mass(targets, proba) if self._gathers(targets) else (None, None)
-        if spread is None:
+        smoothed = self.label_smoothing and self._gathers(targets)
+        own, spread = self._code_mass(targets, proba) if smoothed else (None, None)
+        if spread is None:  # also a smoothing that single precision does not see
             return super().block_score_sum(targets, proba, eps, least)
         at_label = _minus_log(own, kernels.gather(proba, targets), eps, self.focus).sum(dtype=np.float64)
         return float(at_label + kernels.total_spread_minus_log(proba, spread, eps, least))
