@@ -47,7 +47,7 @@ ON_TRUST = 3
 CALL = 1e6
 """Multiplications in the time that the calls of a step take when nothing is large."""
 
-LONG_FIT = 20
+LONG_FIT = 30
 """Passes of a fit that the sample of a factored model may be to blame for."""
 
 NEWTON_STEPS = 8
