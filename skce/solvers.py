@@ -7,6 +7,7 @@ A solver knows vectors and the questions it may ask of an objective, `value_and_
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -43,6 +44,9 @@ SUFFICIENT_DECREASE, ENOUGH_CURVATURE = 1e-4, 0.9
 ENOUGH_OF_NEWTON = 0.2
 """The same of a step whose model is exact, and dear beside a look further: where classes are nearly told apart Newton's
 steps are too short by half."""
+
+PATIENCE = 20
+"""Hessians after which Newton's method is no longer believed to arrive, since rounding hides curvature from it."""
 
 CONVERGED = "The estimated distance to the minimum is below tol."
 
@@ -127,85 +131,100 @@ def lbfgs(objective: Any, theta: np.ndarray, *, tol: float, max_iter: int, callb
     ----------
     Nocedal, J., S. J. Wright, "Numerical Optimization", 2nd ed., 2006, algorithms 7.4 and 3.5.
     """
-    theta, value, gradient = _head_start(objective, theta, tol=tol, max_iter=max_iter)
-    around, curve, n_iter = _Quadratic(objective, theta), [value], 0
+    at = _head_start(objective, theta, tol=tol, max_iter=max_iter)
+    around, curve, n_iter = _Quadratic(objective, at), [at.value], 0
     while True:
-        direction = around.newton_step(gradient)
-        distance = _distance(-(gradient @ direction) / 2, around.exact, curve, window=1 if around.exact else WINDOW)
-        if distance <= tol and not around.exact:  # an old model, or a pair, may not have seen the curvature vanish
-            around.renew(theta)
-            if around.model.exact:  # it is now
-                continue
-            distance = max(distance, gradient @ around.model.solve(gradient) / 2)
+        direction = around.direction(at)
+        distance = around.distance(at, direction, curve)
+        # Newton's steps need the Hessian where they start; another model may not have seen the curvature vanish
+        if around.newton == (distance > tol) and around.renew(at):
+            continue
+        end = partial(Result, at.theta, at.value, n_iter, curve=curve)
         if distance <= tol:
-            _tell(callback, n_iter, theta, value, distance)
-            return Result(theta, value, n_iter, True, ENDLESS if around.exact and _lasts(curve) else CONVERGED, curve)
-        if _tell(callback, n_iter, theta, value, distance):
-            return Result(theta, value, n_iter, True, STOPPED, curve)
+            _tell(callback, n_iter, at.theta, at.value, distance)
+            return end(True, ENDLESS if around.newton and _lasts(curve) else CONVERGED)
+        if _tell(callback, n_iter, at.theta, at.value, distance):
+            return end(True, STOPPED)
         if n_iter == max_iter:
-            return Result(theta, value, n_iter, False, f"Reached max_iter={max_iter} steps.", curve)
-        if around.exact and around.renew(theta):
-            direction = around.newton_step(gradient)
-        step = _line_search(objective, theta, value, gradient, direction, around.enough)
-        if step is None and around.forget(theta):
-            direction = around.newton_step(gradient)
-            step = _line_search(objective, theta, value, gradient, direction, around.enough)
-        if step is None:
-            return _at_the_end_of_precision(theta, value, n_iter, -(gradient @ direction) / 2, curve)
+            return end(False, f"Reached max_iter={max_iter} steps.")
+        while (step := _line_search(objective, at, direction, around.enough)) is None:
+            if not around.forget(at):
+                return _at_the_end_of_precision(end, at.value, -(at.gradient @ direction) / 2)
+            direction = around.direction(at)
         n_iter += 1
-        around.learn(step[0], step[0] - theta, step[2] - gradient, direction, n_iter)
-        theta, value, gradient = step
-        curve.append(value)
+        around.learn(at, step, direction, n_iter)
+        at = step
+        curve.append(at.value)
+
+
+class _Point(NamedTuple):
+    """A point that a solver has looked at."""
+
+    theta: np.ndarray
+    value: float
+    gradient: np.ndarray
 
 
 class _Quadratic:
     """What `lbfgs` knows of the curvature around a point: a model of the Hessian, and pairs (s, y) that correct it."""
 
-    def __init__(self, objective: Any, theta: np.ndarray):
+    def __init__(self, objective: Any, at: _Point):
         self._objective = objective
-        self._pairs = deque[tuple](maxlen=int(np.clip(MEMORY_NUMBERS // len(theta), 5, MEMORY)))
+        self._pairs = deque[tuple](maxlen=int(np.clip(MEMORY_NUMBERS // len(at.theta), 5, MEMORY)))
         self._fresh = False
-        self.renew(theta)
+        self._hessians = 0
+        self.renew(at)
 
     @property
-    def exact(self) -> bool:
-        """Whether the model is the Hessian itself, so that steps are Newton's."""
-        return bool(self.model.exact)
+    def newton(self) -> bool:
+        """Whether steps are Newton's, since the model is the Hessian itself; not for ever, where these get nowhere."""
+        return bool(self._model.exact and self._hessians <= PATIENCE)
 
     @property
     def enough(self) -> float:
         """Part of the slope that may be left after a step."""
-        return ENOUGH_OF_NEWTON if self.exact else ENOUGH_CURVATURE
+        return ENOUGH_OF_NEWTON if self.newton else ENOUGH_CURVATURE
 
-    def newton_step(self, gradient: np.ndarray) -> np.ndarray:
+    def direction(self, at: _Point) -> np.ndarray:
         """To the minimum of the quadratic."""
-        return -_inverse_times(gradient, self.model, self._pairs)
+        return -_inverse_times(at.gradient, self._model, self._pairs)
 
-    def renew(self, theta: np.ndarray) -> bool:
-        """Build the model anew, and say so, unless it is that of theta; the Hessian itself needs no pairs."""
+    def distance(self, at: _Point, direction: np.ndarray, curve: list[float]) -> float:
+        """Estimate of f - min f, by the decrement of the model with its pairs, and without them if it is new."""
+        decrement = -(at.gradient @ direction) / 2
+        if self.newton:
+            return max(SAFETY * decrement, _left(curve, window=1))
+        if self._fresh and self._pairs:
+            decrement = max(decrement, _decrement(self._model, at.gradient))
+        return _distance(decrement, curve)
+
+    def renew(self, at: _Point) -> bool:
+        """Build the model anew, and say so, unless it is that of the point; the Hessian itself needs no pairs."""
         if self._fresh:
             return False
-        self.model, self._fresh = self._objective.curvature(theta), True
-        if self.exact:
+        self._model, self._fresh = self._objective.curvature(at.theta), True
+        self._hessians += self._model.exact
+        if self.newton:
             self._pairs.clear()
         return True
 
-    def forget(self, theta: np.ndarray) -> bool:
-        """Keep nothing but the model at theta; whether there was more."""
+    def forget(self, at: _Point) -> bool:
+        """Keep nothing but the model at the point; whether there was more."""
         more = bool(self._pairs)
         self._pairs.clear()
-        return self.renew(theta) or more
+        return self.renew(at) or more
 
-    def learn(self, theta: np.ndarray, s: np.ndarray, y: np.ndarray, direction: np.ndarray, n_iter: int) -> None:
-        """From a step s to theta, where the gradient differs by y, in the direction of the model's."""
+    def learn(self, at: _Point, step: _Point, direction: np.ndarray, n_iter: int) -> None:
+        """From a step in the direction of the quadratic."""
         self._fresh = False
-        if self.exact:
+        if self.newton:
             return
-        _remember(self._pairs, s, y)
+        s = step.theta - at.theta
+        _remember(self._pairs, s, step.gradient - at.gradient)
         if not 1 / FAR_OFF**2 < (s @ s) / (direction @ direction) < FAR_OFF**2:
-            self.forget(theta)
+            self.forget(step)
         elif n_iter in REFRESH:
-            self.renew(theta)
+            self.renew(step)
 
 
 def gradient_descent(
@@ -229,11 +248,10 @@ def gradient_descent(
     rate, growth = (1.0, 1.1) if learning_rate_init is None else (learning_rate_init, 1.0)
     model = objective.curvature(theta)
     for n_iter in range(max_iter + 1):
-        window = 0 if model.exact else WINDOW
-        distance = _distance(gradient @ model.solve(gradient) / 2, model.exact, curve, window)
+        distance = _distance(_decrement(model, gradient), [] if model.exact else curve)
         if n_iter in REFRESH or distance <= tol:
             model = objective.curvature(theta)
-            distance = _distance(gradient @ model.solve(gradient) / 2, model.exact, curve, window)
+            distance = _distance(_decrement(model, gradient), [] if model.exact else curve)
         if distance <= tol:
             _tell(callback, n_iter, theta, value, distance)
             return Result(theta, value, n_iter, True, CONVERGED, curve)
@@ -247,7 +265,7 @@ def gradient_descent(
             if new_value < value:
                 break
             if np.array_equal(theta + move, theta) or not np.isfinite(gradient).all():
-                return _at_the_end_of_precision(theta, value, n_iter, distance, curve)
+                return _at_the_end_of_precision(partial(Result, theta, value, n_iter, curve=curve), value, distance)
             move, rate = np.zeros_like(move), rate / 2
         theta, value, gradient = theta + move, new_value, new_gradient
         curve.append(value)
@@ -500,16 +518,14 @@ def _ends(memory: Memory, batching: Batching, value: float, tol: float) -> bool:
     return False
 
 
-def _head_start(
-    objective: Any, theta: np.ndarray, *, tol: float, max_iter: int
-) -> tuple[np.ndarray, float, np.ndarray]:
-    """The minimum over a sample of the rows if the objective has one, or theta if that is lower; with its value."""
+def _head_start(objective: Any, theta: np.ndarray, *, tol: float, max_iter: int) -> _Point:
+    """The minimum over a sample of the rows if the objective has one, or theta if that is lower."""
     if objective.sample is not None:
         ahead = lbfgs(objective.sample, theta, tol=HEAD_TOL * tol, max_iter=max_iter)
-        value, gradient = objective.value_and_gradient(ahead.theta)
-        if value < ahead.curve[0]:
-            return ahead.theta, value, gradient
-    return theta, *objective.value_and_gradient(theta)
+        point = _Point(ahead.theta, *objective.value_and_gradient(ahead.theta))
+        if point.value < ahead.curve[0]:
+            return point
+    return _Point(theta, *objective.value_and_gradient(theta))
 
 
 def _tell(callback: Callback | None, n_iter: int, theta: np.ndarray, value: float, distance: float = np.nan) -> bool:
@@ -536,21 +552,28 @@ def _inverse_times(gradient: np.ndarray, model: Any, pairs: deque) -> np.ndarray
     return r
 
 
-def _distance(decrement: float, exact: bool, curve: list[float], window: int) -> float:
-    """Estimate of f - min f: the Newton decrement, and at least what is left to be gained.
+def _distance(decrement: float, curve: list[float]) -> float:
+    """Estimate of f - min f: the Newton decrement, which may be a few times too hopeful, and what steps still gain."""
+    return max(decrement, _left(curve, WINDOW)) if len(curve) > 2 else SAFETY * decrement
 
-    That is extrapolated: gains go on to fall as they did from the last `window` of steps but one to the last. The
-    decrement of an inexact model, and of an exact one of the step before, may be a few times too hopeful. A window of
-    Newton's method is one step, of which the next gains next to nothing, but where there is no minimum: then a third.
+
+def _decrement(model: Any, gradient: np.ndarray) -> float:
+    """Newton's, as if the model were the Hessian."""
+    return float(gradient @ model.solve(gradient) / 2)
+
+
+def _left(curve: list[float], window: int) -> float:
+    """What is left to be gained, if gains go on to fall as from the last `window` of steps but one to the last.
+
+    A window of Newton's method is one step, of which the next gains next to nothing, but where there is no minimum.
     """
     steps = min(window, (len(curve) - 1) // 2)
-    decrement = float(decrement) * (SAFETY if steps == 0 or exact else 1)
     if steps == 0:
-        return decrement
+        return 0.0
     last, before = curve[-1 - steps] - curve[-1], curve[-1 - 2 * steps] - curve[-1 - steps]
     if last <= NOISE * abs(curve[-1]):
-        return decrement
-    return max(decrement, SAFETY * last * last / (before - last)) if before > last else np.inf
+        return 0.0
+    return SAFETY * last * last / (before - last) if before > last else np.inf
 
 
 def _lasts(curve: list[float]) -> bool:
@@ -566,27 +589,26 @@ def _remember(pairs: deque, s: np.ndarray, y: np.ndarray) -> None:
         pairs.append((s, y, sy))
 
 
-def _line_search(
-    objective: Any, theta: np.ndarray, value: float, gradient: np.ndarray, direction: np.ndarray, enough: float
-) -> tuple[np.ndarray, float, np.ndarray] | None:
-    """A point lower than theta that satisfies the weak Wolfe conditions, or nearly; None if there is no lower one.
+def _line_search(objective: Any, at: _Point, direction: np.ndarray, enough: float) -> _Point | None:
+    """A lower point that satisfies the weak Wolfe conditions, or nearly; None if there is no lower one.
 
     Brackets a step length, from the full step: too long ones are shortened to between the half and where the parabola
     through them turns; too short ones are lengthened to where the slope would vanish, at least twofold and at most
     tenfold. Middles are of orders of magnitude, where a loss that is nearly flat meets one that is steep.
     """
-    slope = gradient @ direction
+    slope = at.gradient @ direction
     low, high, t = 0.0, np.inf, 1.0
     best = None
     for _ in range(TRIALS):
-        point = theta + t * direction
-        new_value, new_gradient = objective.value_and_gradient(point)
-        rise = new_value - value
+        theta = at.theta + t * direction
+        point = _Point(theta, *objective.value_and_gradient(theta))
+        rise = point.value - at.value
         if rise < min(SUFFICIENT_DECREASE * t * slope, 0):
-            best = point, new_value, new_gradient
-            if new_gradient @ direction >= enough * slope:
+            best = point
+            new_slope = point.gradient @ direction
+            if new_slope >= enough * slope:
                 return best
-            bend = new_gradient @ direction - slope
+            bend = new_slope - slope
             zero = -slope * t / bend if bend > 0 else np.inf
             low, t = t, _between(t, high) if high < np.inf else min(max(zero, 2 * t), 10 * t)
         else:
@@ -594,7 +616,7 @@ def _line_search(
             bend = rise - slope * t
             turn = -slope * t * t / (2 * bend) if 0 < bend < np.inf else 0.0
             t = low + _between(min(max(turn - low, 1e-3 * (t - low)), (t - low) / 2), (t - low) / 2)
-        if (t - low) * abs(slope) <= np.finfo(float).eps * abs(value):  # what is left to gain is lost in rounding
+        if (t - low) * abs(slope) <= np.finfo(float).eps * abs(at.value):  # what is left to gain is lost in rounding
             break
     return best
 
@@ -604,14 +626,11 @@ def _between(low: float, high: float) -> float:
     return np.sqrt(low * high) if high > 4 * low else (low + high) / 2
 
 
-def _at_the_end_of_precision(theta: np.ndarray, value: float, n_iter: int, distance: float, curve: list) -> Result:
+def _at_the_end_of_precision(end: Callable[..., Result], value: float, distance: float) -> Result:
     """No step goes down any more: converged if what could be gained is lost in rounding."""
-    converged = bool(distance <= 1e-7 * max(1.0, abs(value)))
-    if converged:
-        message = "The objective changes in its last digits only."
-    else:
-        message = f"No step goes down, at an estimated distance of {distance:.1e} to the minimum."
-    return Result(theta, value, n_iter, converged, message, curve)
+    if distance <= 1e-7 * max(1.0, abs(value)):
+        return end(True, "The objective changes in its last digits only.")
+    return end(False, f"No step goes down, at an estimated distance of {distance:.1e} to the minimum.")
 
 
 SOLVERS: dict[str, Callable[..., Result]] = {
