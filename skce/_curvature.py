@@ -10,6 +10,7 @@ b' = b + W mu, gradient_W' = gradient_W - gradient_b mu^T. `Hessian` is what an 
 """
 
 from collections.abc import Callable
+from copy import copy
 from functools import partial
 from typing import Any, Protocol
 
@@ -17,6 +18,7 @@ import numpy as np
 from scipy import linalg, sparse
 
 from skce import _kernels as kernels
+from skce._prices import NEWTON_STEPS, ON_TRUST, Prices, factors_pay
 from skce._rows import DaskRows, choose, is_sparse
 from skce._sample import LARGEST_SAMPLE
 from skce.losses import Curvature, Loss
@@ -28,37 +30,22 @@ STEEPEST = 0.25
 """Curvature of a cross-entropy in a logit where it is steepest, at p = 1/2."""
 
 
-LARGEST_HESSIAN = 1_000_000
-"""Numbers of a Hessian that is built in whole: 8 MB."""
-
-LEAST_FACTOR, MOST_FACTORS = 200, 6
-"""Features from which a triangle for each output saves more than its calls cost, and outputs to which it takes no more
-memory than a basis for all."""
-
-LARGEST_COVARIANCE = {True: 500, False: 3000}
-"""Features whose correlations are looked at, of sparse and of dense rows."""
-
-DENSE = 3
-"""Multiplications of large matrices in the time that a pass over X for few outputs takes for one."""
-
-ON_TRUST = 3
-"""Passes that a covariance may cost before any has been made."""
-
-CALL = 1e6
-"""Multiplications in the time that the calls of a step take when nothing is large."""
-
 LONG_FIT = 30
 """Passes of a fit that the sample of a factored model may be to blame for."""
 
-NEWTON_STEPS = 8
-"""Hessians that a fit is taken to need."""
+
+SUPPOSED = 0.5
+"""Part of the numbers of sparse rows that is stored where nobody has counted them, in dask: passes are dearer there."""
 
 
 class Model(Protocol):
     """What a solver may ask of a model."""
 
     exact: bool
-    """Whether it is the Hessian itself, so that it pays to build it anew at every point."""
+    """Whether it is the Hessian itself where it was built."""
+
+    newton: bool
+    """Whether it pays to build it anew at every point."""
 
     def solve(self, gradient: np.ndarray) -> np.ndarray:
         """The model's inverse times the gradient, of its shape."""
@@ -70,9 +57,10 @@ class Exact:
     It has (k p)^2 numbers; k blocks of p^2 where the logits do not interact.
     """
 
-    def __init__(self, blocks: np.ndarray, center: np.ndarray | None, exact: bool = True):
+    def __init__(self, blocks: np.ndarray, center: np.ndarray | None, *, exact: bool = True, newton: bool = True):
         """Blocks (1, k p, k p) or (k, p, p) in centred coordinates; a direction whose diagonal is 0 is not taken."""
         self.exact = exact  # not for a focal loss, whose curvature is itself a model
+        self.newton = newton
         self.center = center
         diagonal = np.einsum("baa->ba", blocks)
         self.scale = np.divide(1, np.sqrt(np.abs(diagonal)), out=np.zeros(diagonal.shape), where=diagonal > 0)
@@ -92,7 +80,7 @@ class Factored:
     mean(A) is diagonalised, and s C + alpha I divided by for each of its eigenvalues s.
     """
 
-    exact = False
+    exact = newton = False
 
     def __init__(
         self, outputs: np.ndarray, covariance: np.ndarray, mean: np.ndarray | None, alpha: float, floor: float = 1e-10
@@ -167,11 +155,15 @@ class Hessian:
         self.independent = loss.one_question_a_column
         self.sampled = stand_ins is not None
         looked_at = rows if stand_ins is None else stand_ins
-        self.full = shape[1] <= LARGEST_COVARIANCE[self.sparse]
-        self.exact = cheapest(rows.n_rows, looked_at.n_rows, shape, self.full, self.independent)
-        self.sample = looked_at if self.exact or self.sampled else self._sample(random_state)
+        self.prices = Prices(shape, self.independent, stored_a_row(X))
+        self.newton = self.prices.favour_newton(rows.n_rows, looked_at.n_rows)
+        self.whole = looked_at
+        self.sample = looked_at if self.newton or self.sampled else self._sample(random_state)
         self._known: tuple[np.ndarray, np.ndarray] | None = None
-        self._paid = -float(ON_TRUST) if correlated and not self.sampled else 0.0
+        self._pass = self.prices.of_pass(rows.n_rows)
+        self._kept: Exact | None = None
+        self._paid = -ON_TRUST * self._pass if correlated and not self.sampled else 0.0
+        self._paid_hessian = 0.0
         self.floor = np.finfo(X.dtype).eps ** (2 / 3)
         self.rare: np.ndarray = np.zeros(0, np.intp)
         self._moments()
@@ -179,9 +171,9 @@ class Hessian:
     def _sample(self, random_state: Any) -> Any:
         """The rows that a factored model looks at, in small blocks: it makes copies of them in double precision."""
         n, d = self.rows.n_rows, self.rows.arrays[0].shape[1]
-        size = sample_size(n, self.shape)
+        size = self.prices.sample_size(n)
         if isinstance(self.rows, DaskRows):
-            if self.sparse and not self.full:  # sums over all rows are d numbers; a sample of so many features is large
+            if self.sparse and not self.prices.allow_covariance:  # sums over all rows are d numbers; a sample is large
                 return self.rows
             size = min(size, max(2 * d, LARGEST_SAMPLE // d))
         rows = self.rows.in_memory(choose(n, size, random_state) if size < n // 2 else None)
@@ -190,55 +182,68 @@ class Hessian:
         return rows.part(rows.index, max(min(d, 512), kernels.block_rows(width)))  # each block adds d^2 numbers
 
     def model(self, coef: np.ndarray, intercept: np.ndarray, passes: float) -> Model:
-        """The chosen model at W and b, after so many passes over the rows."""
-        curvature = partial(block_curvature, self.loss, coef, intercept)
-        if not self.exact and self._newton_pays(passes):
-            self.exact, self.sample = True, self._all_rows()
-        elif passes >= LONG_FIT and self._sample_misleads(passes):
+        """The chosen model at W and b, or one that was dear and is kept, after so many passes over the rows."""
+        curvature, spent = partial(block_curvature, self.loss, coef, intercept), passes * self._pass
+        buys = not self.newton and self._hessian_pays(spent)
+        if buys:
+            self.newton, self.whole, self._paid_hessian = self._newton_pays(spent), self._all_rows(), spent
+        if self.newton or buys:
+            self._kept = self._exact(curvature)
+        if self._kept is not None:
+            return self._kept
+        if passes >= LONG_FIT and self._sample_misleads(spent):
             self.sample, self.rare = self._all_rows(), self.rare[:0]
-        return self._exact(curvature) if self.exact else self._factored(curvature, self._pays(passes))
+        return self._factored(curvature, self._covariance_pays(spent))
 
-    def _pays(self, passes: float) -> bool:
-        """Whether to look at the covariance anew: if as much was spent on passes since it was last looked at.
+    def with_alpha(self, alpha: float) -> "Hessian":
+        """The same with another penalty: what is known of the rows is shared."""
+        other = copy(self)
+        other.alpha, other._kept = alpha, None
+        return other
 
-        So no fit takes more than twice as long as it would with the better of always and never.
+    def _hessian_pays(self, spent: float) -> bool:
+        """Whether to build the whole Hessian and keep it: it saves steps, and it alone tells where the minimum is.
+
+        If as much was spent on passes since the last one as it costs; or half as much with several outputs, of which
+        factored models know less than of one.
         """
-        n, (k, p) = self.rows.n_rows, self.shape
-        price = covariance_price(self.sample.n_rows, self.shape) / (4 * n * k * p)
-        if not self.full or (passes - self._paid < price and not (self.sampled and self._known is None)):
+        if self.sampled or not self.loss.convex or not self.prices.allow_hessian:
             return False
-        self._paid = passes
+        share = 1 if self.shape[0] == 1 else 0.5
+        return spent - self._paid_hessian >= share * self.prices.of_hessian(self.rows.n_rows)
+
+    def _newton_pays(self, spent: float) -> bool:
+        """Whether to build it anew at every step from now on: if as much was spent as that would have cost.
+
+        Without penalty at once: on the way to a minimum that is far away, or nowhere, the curvature vanishes, and
+        models of points before do not see how far there is to go.
+        """
+        return not self.alpha or spent >= NEWTON_STEPS * self.prices.of_hessian(self.rows.n_rows)
+
+    def _covariance_pays(self, spent: float) -> bool:
+        """Whether to look at the covariance anew: if as much was spent on passes since it was last looked at."""
+        first = self.sampled and self._known is None
+        price = self.prices.of_covariance(self.sample.n_rows)
+        if not self.prices.allow_covariance or (spent - self._paid < price and not first):
+            return False
+        self._paid = spent
         return True
 
-    def _newton_pays(self, passes: float) -> bool:
-        """Whether as much was spent on passes as Newton's method would have cost.
-
-        Without penalty, as much as one Hessian: on the way to a minimum that is far away, or nowhere, the curvature
-        vanishes, and models that know less do not see how far there is to go.
-        """
-        if self.sampled or not self.loss.convex or isinstance(self.rows, DaskRows):
-            return False
-        n, (k, p) = self.rows.n_rows, self.shape
-        steps = NEWTON_STEPS if self.alpha else 1
-        spent = passes * (CALL + 4 * n * k * p)
-        return hessian_size(self.shape, self.independent) <= LARGEST_HESSIAN and spent >= steps * hessian_price(
-            n, self.shape, self.independent
-        )
-
-    def _sample_misleads(self, passes: float) -> bool:
+    def _sample_misleads(self, spent: float) -> bool:
         """Whether a factored model may see too few rows, and as much was spent on passes as to look at all costs.
 
         Columns that add up to a constant in the sample, but not in all rows, are not seen to vary together.
         """
-        n, (k, p) = self.rows.n_rows, self.shape
-        if self.exact or self.sampled or not self.full or isinstance(self.rows, DaskRows) or self.sample.n_rows == n:
+        n = self.rows.n_rows
+        if self.sampled or isinstance(self.rows, DaskRows) or self.sample.n_rows == n:
             return False
-        return passes * (CALL + 4 * n * k * p) >= covariance_price(n, self.shape)
+        return self.prices.allow_covariance and spent >= self.prices.of_covariance(n)
 
     def _all_rows(self) -> Any:
-        """All rows in memory, in blocks of which dense copies are small."""
-        width = 3 * self.shape[1]
-        return self.rows.part(None, max(256, kernels.block_rows(width))) if self.sparse else self.rows
+        """All rows, in blocks of which dense copies are small; dask's as they are."""
+        if isinstance(self.rows, DaskRows):
+            return self.rows
+        return self.rows.part(None, max(256, kernels.block_rows(3 * self.shape[1])))
 
     def offset(self) -> float:
         """How many standard deviations the mean of a feature is from 0, at most."""
@@ -274,7 +279,7 @@ class Hessian:
         return center, variance
 
     def _exact(self, curvature: Callable[..., Curvature]) -> Exact:
-        (hessian,) = self.sample.sum(partial(block_hessian, curvature, self.center))
+        (hessian,) = self.whole.sum(partial(block_hessian, curvature, self.center))
         hessian /= self.total
         k, p = self.shape
         d = len(self.variance)
@@ -289,7 +294,8 @@ class Hessian:
         diagonal[:, :d] += self.alpha + self.floor**1.5 * STEEPEST * self.variance
         diagonal[:, d:] += self.floor**1.5 * STEEPEST
         blocks = hessian if self.independent else hessian.reshape(1, k * p, k * p)
-        return Exact(blocks, self.center, exact=self.loss.convex and not self.sampled)
+        exact = self.loss.convex and not self.sampled
+        return Exact(blocks, self.center, exact=exact, newton=exact and self.newton)
 
     def _factored(self, curvature: Callable[..., Curvature], anew: bool) -> Factored:
         """With the covariance as it is here if that is looked at anew, or as it was, or its diagonal."""
@@ -331,56 +337,11 @@ class Hessian:
         return mean, covariance
 
 
-def cheapest(n: int, sample: int, shape: tuple[int, int], full: bool, independent: bool) -> bool:
-    """Whether a fit is cheapest with the whole Hessian, and not with a factored model.
-
-    In multiplications. Newton's method takes about 8 steps, each with a Hessian and its factorisation; a factored
-    model 12 for one output, of whose Hessian it is a sample, and about 40 for several, each with little more than a
-    pass over X; and three times a covariance if it is `full`, or as much again. Where `sample` rows stand for all n,
-    all of that is done with them; 2 passes over all rows follow, or 15 with a factored model of several outputs. The
-    Hessian of outputs that are `independent` is one of p^2 for each.
-    """
-    k, p = shape
-    q, steps, passes = k * p, *((12, 2) if k == 1 else (40, 15))
-    newton = NEWTON_STEPS * hessian_price(sample, shape, independent)
-    factored = steps * (CALL + 4 * sample * q)
-    if full:
-        factored += min(3 * DENSE * covariance_price(min(sample, sample_size(n, shape)), shape), factored)
-    if sample < n:
-        newton += 2 * (CALL + 4 * n * q)
-        factored += passes * (CALL + 4 * n * q)
-    return hessian_size(shape, independent) <= LARGEST_HESSIAN and newton <= factored
-
-
-def hessian_price(n: int, shape: tuple[int, int], independent: bool) -> float:
-    """Of the whole Hessian and its factorisation, in multiplications."""
-    k, p = shape
-    if independent:
-        return CALL + k * (n * p * p / 2 + p**3 / 3)
-    return CALL + n * p * p * k / 2 + n * (k * p) ** 2 / 2 + (k * p) ** 3 / 3
-
-
-def hessian_size(shape: tuple[int, int], independent: bool) -> int:
-    """Numbers of the whole Hessian."""
-    k, p = shape
-    return k * p * p if independent else (k * p) ** 2
-
-
-def sample_size(n: int, shape: tuple[int, int]) -> int:
-    """Rows that a factored model looks at: 20 for each feature, of which more save no steps, or 8 if they cost much."""
-    k, p = shape
-    return int(max(2000, p * np.clip(16 * n * k / p**2, 8, 20)))
-
-
-def covariance_price(sample: int, shape: tuple[int, int]) -> float:
-    """Of a model with all correlations, in multiplications of a pass: products, and factors or a basis."""
-    k, p = shape
-    return (sample * p * p / 2 + (k / 3 if factors_pay(k, p) else 10) * p**3) / DENSE
-
-
-def factors_pay(k: int, d: int) -> bool:
-    """Whether to factorise the covariance for each output, rather than to find a basis for all."""
-    return d >= LEAST_FACTOR and k <= MOST_FACTORS
+def stored_a_row(X: Any) -> float | None:
+    """Numbers that a row of X stores, None where X is dense."""
+    if not is_sparse(X):
+        return None
+    return float(X.nnz / X.shape[0] if sparse.issparse(X) else SUPPOSED * X.shape[1])
 
 
 # The functions of blocks stand outside the class: dask sends them to other machines, with no rows hanging from them.

@@ -7,6 +7,7 @@ theta is (W, b) as a flat vector in float64, W (k, d) row by row, each row follo
 
 from collections.abc import Callable, Iterator
 from copy import copy
+from dataclasses import dataclass
 from functools import cached_property, partial
 from typing import Any
 
@@ -193,20 +194,21 @@ class Objective:
     def value_and_gradient(self, theta: np.ndarray) -> tuple[float, np.ndarray]:
         """The objective and its gradient, in one pass over the rows."""
         self.passes += 1
-        coef, intercept = self.unpack(theta)
-        value, weight_gradient, intercept_gradient = self.rows.sum(
-            partial(block_sums, self.loss, coef.astype(self.dtype, order="F"), intercept.astype(self.dtype))
-        )
-        return self._penalised(coef, value, weight_gradient, intercept_gradient, self.total)
+        return self._penalised(theta, self.total, *self.rows.sum(partial(block_sums, self.loss, *self._cast(theta))))
 
     def curvature(self, theta: np.ndarray) -> "FlatModel":
-        """A model of the Hessian at theta: that of few rows, unless they have shown to be misleading."""
+        """A model of the Hessian at theta, or one that is kept since it was dear."""
+        return FlatModel(self._models.model(*self._cast(theta), self.passes), self.shape)
+
+    @property
+    def _models(self) -> Hessian:
+        """Models of the Hessian of few rows, unless they have shown to be misleading."""
+        return (self._sampled_hessian if self.passes <= TRUSTED else None) or self.hessian
+
+    def _cast(self, theta: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """W and b in the precision and the order of the products."""
         coef, intercept = self.unpack(theta)
-        hessian = self._sampled_hessian if self.passes <= TRUSTED else None
-        model = (hessian or self.hessian).model(
-            coef.astype(self.dtype, order="F"), intercept.astype(self.dtype), self.passes
-        )
-        return FlatModel(model, self.shape)
+        return coef.astype(self.dtype, order="F"), intercept.astype(self.dtype)
 
     def with_alpha(self, alpha: float) -> "Objective":
         """The same with another penalty; what is known of the rows is shared, and so is a start."""
@@ -214,10 +216,8 @@ class Objective:
         other.alpha = alpha
         other.sample = None
         for name in ("hessian", "_sampled_hessian"):
-            known = copy(getattr(self, name))
-            if known is not None:
-                known.alpha = alpha
-            setattr(other, name, known)
+            known = getattr(self, name)
+            setattr(other, name, None if known is None else known.with_alpha(alpha))
         if condensed := vars(self).get("condensed"):  # where it has been asked for
             other.condensed = condensed.with_alpha(other)
         return other
@@ -248,16 +248,14 @@ class Objective:
 
     def _of_batch(self, block: tuple, theta: np.ndarray) -> tuple[float, np.ndarray]:
         """An unbiased estimate of `value_and_gradient`."""
-        coef, intercept = self.unpack(theta)
-        sums = block_sums(self.loss, coef.astype(self.dtype, order="F"), intercept.astype(self.dtype), *block)
-        value, weight_gradient, intercept_gradient = sums
         total = self.total * block[0].shape[0] / self.rows.n_rows
-        return self._penalised(coef, value, weight_gradient, intercept_gradient, total)
+        return self._penalised(theta, total, *block_sums(self.loss, *self._cast(theta), *block))
 
     def _penalised(
-        self, coef: np.ndarray, value: float, weight_gradient: np.ndarray, intercept_gradient: np.ndarray, total: float
+        self, theta: np.ndarray, total: float, value: float, weight_gradient: np.ndarray, intercept_gradient: np.ndarray
     ) -> tuple[float, np.ndarray]:
         """The objective and its gradient from the sums over rows."""
+        coef = self.unpack(theta)[0]
         gradient = np.empty(self.shape)
         gradient[:, : coef.shape[1]] = weight_gradient / total + self.alpha * coef
         if self.fit_intercept:
@@ -292,17 +290,26 @@ def block_sums(loss: Loss, coef: np.ndarray, intercept: np.ndarray, X: Any, targ
     return value, kernels.weight_gradient(X, gradient), intercept_gradient
 
 
+@dataclass(frozen=True)
 class FlatModel:
-    """A model of the Hessian for flat vectors."""
+    """A model of the Hessian for flat vectors; of the same model, the same."""
 
-    def __init__(self, model: Model, shape: tuple[int, int]):
-        self.exact = model.exact
-        self._model = model
-        self._shape = shape
+    model: Model
+    shape: tuple[int, int]
+
+    @property
+    def exact(self) -> bool:
+        """Whether it is the Hessian itself where it was built."""
+        return self.model.exact
+
+    @property
+    def newton(self) -> bool:
+        """Whether it pays to build it anew at every point."""
+        return self.model.newton
 
     def solve(self, gradient: np.ndarray) -> np.ndarray:
         """The model's inverse times the gradient."""
-        return self._model.solve(gradient.reshape(self._shape)).reshape(-1)
+        return self.model.solve(gradient.reshape(self.shape)).reshape(-1)
 
 
 def rows_of(X: Any, targets: Any, weights: Any, n_outputs: int, n_threads: int | None = None) -> Any:

@@ -194,7 +194,7 @@ class Condensed:
 class Lifted:
     """A model of the Hessian in the span; outside it takes no step."""
 
-    exact = False
+    exact = newton = False
 
     def __init__(self, condensed: Condensed, model: Any):
         self._condensed, self._model = condensed, model

@@ -134,6 +134,8 @@ def lbfgs(objective: Any, theta: np.ndarray, *, tol: float, max_iter: int, callb
     at = _head_start(objective, theta, tol=tol, max_iter=max_iter)
     around, curve, n_iter = _Quadratic(objective, at), [at.value], 0
     while True:
+        if around.newton and around.left(curve) > tol:  # whatever the last Hessian says, which need not be asked then
+            around.renew(at)
         direction = around.direction(at)
         distance = around.distance(at, direction, curve)
         # Newton's steps need the Hessian where they start; another model may not have seen the curvature vanish
@@ -142,7 +144,7 @@ def lbfgs(objective: Any, theta: np.ndarray, *, tol: float, max_iter: int, callb
         end = partial(Result, at.theta, at.value, n_iter, curve=curve)
         if distance <= tol:
             _tell(callback, n_iter, at.theta, at.value, distance)
-            return end(True, ENDLESS if around.newton and _lasts(curve) else CONVERGED)
+            return end(True, ENDLESS if around.endless(curve) else CONVERGED)
         if _tell(callback, n_iter, at.theta, at.value, distance):
             return end(True, STOPPED)
         if n_iter == max_iter:
@@ -171,14 +173,20 @@ class _Quadratic:
     def __init__(self, objective: Any, at: _Point):
         self._objective = objective
         self._pairs = deque[tuple](maxlen=int(np.clip(MEMORY_NUMBERS // len(at.theta), 5, MEMORY)))
+        self._model: Any = None
         self._fresh = False
-        self._hessians = 0
+        self._hessians = self._newton_steps = 0
         self.renew(at)
 
     @property
-    def newton(self) -> bool:
-        """Whether steps are Newton's, since the model is the Hessian itself; not for ever, where these get nowhere."""
+    def exact(self) -> bool:
+        """Whether the model is the Hessian itself, here or some steps before, and these get anywhere."""
         return bool(self._model.exact and self._hessians <= PATIENCE)
+
+    @property
+    def newton(self) -> bool:
+        """Whether steps are Newton's, since the Hessian is cheap."""
+        return bool(self.exact and self._model.newton)
 
     @property
     def enough(self) -> float:
@@ -192,20 +200,29 @@ class _Quadratic:
     def distance(self, at: _Point, direction: np.ndarray, curve: list[float]) -> float:
         """Estimate of f - min f, by the decrement of the model with its pairs, and without them if it is new."""
         decrement = -(at.gradient @ direction) / 2
-        if self.newton:
-            return max(SAFETY * decrement, _left(curve, window=1))
+        if self.exact:
+            return max(SAFETY * decrement, self.left(curve))
         if self._fresh and self._pairs:
             decrement = max(decrement, _decrement(self._model, at.gradient))
         return _distance(decrement, curve)
+
+    def left(self, curve: list[float]) -> float:
+        """What steps leave to be gained; those with a Hessian that is kept may fall well, and still not see it all."""
+        return _left(curve[-1 - self._newton_steps :], window=1) if self.newton else _left(curve, WINDOW)
+
+    def endless(self, curve: list[float]) -> bool:
+        """Whether Newton's steps gain as if there were no minimum."""
+        return self.newton and _lasts(curve[-1 - self._newton_steps :])
 
     def renew(self, at: _Point) -> bool:
         """Build the model anew, and say so, unless it is that of the point; the Hessian itself needs no pairs."""
         if self._fresh:
             return False
-        self._model, self._fresh = self._objective.curvature(at.theta), True
-        self._hessians += self._model.exact
-        if self.newton:
-            self._pairs.clear()
+        last, self._model, self._fresh = self._model, self._objective.curvature(at.theta), True
+        if self._model.exact and self._model != last:
+            self._hessians += 1
+            if self.exact:
+                self._pairs.clear()
         return True
 
     def forget(self, at: _Point) -> bool:
@@ -218,6 +235,7 @@ class _Quadratic:
         """From a step in the direction of the quadratic."""
         self._fresh = False
         if self.newton:
+            self._newton_steps += 1
             return
         s = step.theta - at.theta
         _remember(self._pairs, s, step.gradient - at.gradient)
@@ -248,10 +266,10 @@ def gradient_descent(
     rate, growth = (1.0, 1.1) if learning_rate_init is None else (learning_rate_init, 1.0)
     model = objective.curvature(theta)
     for n_iter in range(max_iter + 1):
-        distance = _distance(_decrement(model, gradient), [] if model.exact else curve)
+        distance = _distance(_decrement(model, gradient), [] if model.newton else curve)
         if n_iter in REFRESH or distance <= tol:
             model = objective.curvature(theta)
-            distance = _distance(_decrement(model, gradient), [] if model.exact else curve)
+            distance = _distance(_decrement(model, gradient), [] if model.newton else curve)
         if distance <= tol:
             _tell(callback, n_iter, theta, value, distance)
             return Result(theta, value, n_iter, True, CONVERGED, curve)

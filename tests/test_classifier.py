@@ -583,6 +583,32 @@ def test_redundant_columns_in_single_precision(k, container, alpha):
     assert objective(model, X, y, alpha, s) == pytest.approx(objective(double, X, y, alpha, s), abs=1e-4)
 
 
+def test_columns_that_are_nearly_equal():
+    """Rounding hides their difference, 3e-8, from the Hessian, but not from the gradient: other steps take over."""
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(1000, 8))
+    y = (X @ rng.normal(size=(8, 7)) + rng.gumbel(size=(1000, 7))).argmax(axis=1)
+    model = CrossEntropyClassifier(alpha=0).fit(np.hstack([X, X + 3e-8 * rng.normal(size=X.shape)]), y)
+    apart = CrossEntropyClassifier(alpha=0).fit(np.hstack([X, rng.normal(size=X.shape)]), y)  # as far as rounding goes
+    assert model.n_iter_ < 100
+    assert model.loss_curve_[-1] < CrossEntropyClassifier(alpha=0).fit(X, y).loss_curve_[-1] - 0.02
+    assert model.loss_curve_[-1] == pytest.approx(apart.loss_curve_[-1], abs=0.01)
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_tol_is_the_distance_where_factored_models_know_little(seed):
+    """Of indicators that are rare, in many units, which no factored model knows: the Hessian itself says so."""
+    rng = np.random.default_rng(seed)
+    n, d, k = rng.integers([500, 20, 3], [3000, 60, 8])
+    indicators = rng.random((n, d)) < rng.random(d) ** 4
+    y = (indicators @ rng.normal(size=(d, k)) * 2 + rng.gumbel(size=(n, k))).argmax(axis=1)
+    X = indicators * 10.0 ** rng.integers(-1, 3, d)
+    alpha = 10 ** rng.uniform(-6, -2)
+    model = CrossEntropyClassifier(alpha=alpha).fit(X, y)
+    peer = reference(X, y, alpha=alpha)
+    assert objective(model, X, y, alpha) <= objective(peer, X, y, alpha) + model.tol
+
+
 @all_sizes
 @pytest.mark.parametrize("container", [np.asarray, sparse.csr_array], ids=["dense", "sparse"])
 @pytest.mark.parametrize("alpha", [0.0, 0.01])

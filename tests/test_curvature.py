@@ -5,15 +5,16 @@ import pytest
 from numpy.testing import assert_allclose
 from scipy import linalg, sparse
 
-from skce import _curvature
+from skce import _curvature, _prices
 from skce._objective import rows_of
+from skce._prices import Prices
 from skce.losses import SigmoidCrossEntropy, SoftmaxCrossEntropy
 
 
 @pytest.fixture(params=["a factor an output", "a basis for all"])
 def solution(request, monkeypatch):
     """Both ways to solve with a full covariance."""
-    monkeypatch.setattr(_curvature, "LEAST_FACTOR", 0 if request.param == "a factor an output" else np.inf)
+    monkeypatch.setattr(_prices, "LEAST_FACTOR", 0 if request.param == "a factor an output" else np.inf)
 
 
 containers = pytest.mark.parametrize("container", [np.asarray, sparse.csr_array], ids=["dense", "sparse"])
@@ -184,6 +185,7 @@ def test_pin_gives_common_shifts_a_curvature_and_changes_nothing_else():
 
 def test_correlations_cost_no_more_than_the_passes_before(monkeypatch):
     """A covariance that is dear is first done without, then bought, and kept until as much was spent again."""
+    monkeypatch.setattr(_prices, "LARGEST_HESSIAN", 0)
     rng = np.random.default_rng(0)
     X, codes = rng.normal(size=(500, 300)) @ rng.normal(size=(300, 300)), rng.integers(2, size=500)
     hessian = _curvature.Hessian(
@@ -196,9 +198,9 @@ def test_correlations_cost_no_more_than_the_passes_before(monkeypatch):
         fit_intercept=True,
         random_state=0,
     )
-    assert not hessian.exact
-    price = _curvature.covariance_price(500, (1, 301)) / (4 * 500 * 301)
-    assert price > _curvature.ON_TRUST + 2
+    assert not hessian.newton
+    price = hessian.prices.of_covariance(500) / hessian.prices.of_pass(500)
+    assert price > _prices.ON_TRUST + 2
     seen = []
 
     def factored(outputs, covariance, mean, *options):
@@ -206,7 +208,7 @@ def test_correlations_cost_no_more_than_the_passes_before(monkeypatch):
         return None
 
     monkeypatch.setattr(_curvature, "Factored", factored)
-    bought = price - _curvature.ON_TRUST
+    bought = price - _prices.ON_TRUST
     for passes in (1, bought + 1, bought + 2, bought + 2 + price):
         hessian.model(np.full((1, 300), 0.01 * passes), np.zeros(1), passes)
     variance, first, kept, second = seen
@@ -219,7 +221,8 @@ def test_correlations_cost_no_more_than_the_passes_before(monkeypatch):
 
 def test_price_of_correlations():
     """Nothing beside a pass over many rows, many passes over few; the sample is smaller where it would be dear."""
-    assert _curvature.covariance_price(_curvature.sample_size(100_000, (10, 101)), (10, 101)) < 0.1 * 4 * 1e5 * 1010
-    assert _curvature.covariance_price(_curvature.sample_size(3000, (1, 2001)), (1, 2001)) > 100 * 4 * 3000 * 2001
-    assert _curvature.sample_size(1_000_000, (1, 501)) == 20 * 501
-    assert _curvature.sample_size(10_000, (1, 1001)) == 8 * 1001
+    tall, wide = Prices((10, 101), independent=False), Prices((1, 2001), independent=True)
+    assert tall.of_covariance(tall.sample_size(100_000)) < 0.1 * tall.of_pass(100_000)
+    assert wide.of_covariance(wide.sample_size(3000)) > 100 * wide.of_pass(3000)
+    assert Prices((1, 501), independent=True).sample_size(1_000_000) == 20 * 501
+    assert Prices((1, 1001), independent=True).sample_size(10_000) == 8 * 1001

@@ -299,7 +299,7 @@ def test_wide_dense_features(monkeypatch):
     lazy_X, lazy_y = da.from_array(X, chunks=(3000, -1)), da.from_array(codes, chunks=3000)
     expected = fitted(X, codes)
     monkeypatch.setattr("skce._curvature.LARGEST_SAMPLE", 10_000)
-    monkeypatch.setattr("skce._curvature.cheapest", lambda *arguments: False)
+    monkeypatch.setattr("skce._prices.Prices.favour_newton", lambda *arguments: False)
     rows = DaskRows(lazy_X, lazy_y, None, names=("X", "y", "sample_weight"))
     assert Hessian(SigmoidCrossEntropy(), rows, shape=(3, 51), **HESSIAN).sample.n_rows == 200
     assert_allclose(fitted(lazy_X, lazy_y).coef_, expected.coef_, atol=1e-4)

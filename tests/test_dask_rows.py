@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy import sparse
 
-from skce import SigmoidCrossEntropy, SoftmaxCrossEntropy, SoftmaxFocal, solvers
+from skce import SigmoidCrossEntropy, SoftmaxCrossEntropy, SoftmaxFocal, _curvature, solvers
 from skce import _validation as validation
 from skce._link import target_sums
 from skce._objective import Objective
@@ -216,22 +216,23 @@ def fit(*arguments, tol=1e-12, **options):
 @containers
 @pytest.mark.parametrize("weighted", [True, False])
 @pytest.mark.parametrize("name", FITS)
-def test_fit_is_the_one_in_memory(name, weighted, container):
-    """Coefficients to 1e-8 of their size, in as many steps, with each model of the Hessian."""
+def test_fit_is_the_one_in_memory(name, weighted, container, monkeypatch):
+    """With each model of the Hessian, to 1e-7 of the coefficients (tol is 1e-6 of them), in as many steps but one."""
     k = FITS[name]["k"]
     X, y, w, chunks = data(**FITS[name])
+    monkeypatch.setattr(_curvature, "SUPPOSED", np.mean(X != 0))
     w = w if weighted else None
     total = len(y) if w is None else float(w.sum())
     assert not np.isin(np.arange(k), y[: chunks[0]]).all()
     expected, solution = fit(container(X), y, w, k, total=total)
-    assert expected.hessian.exact is name.startswith("newton")
+    assert expected.hessian.newton is (name.startswith("newton") or container is not np.asarray)
     lazy_w = None if w is None else lazy(w, chunks)
     objective, result = fit(lazy(X, chunks, container), lazy(y, chunks), lazy_w, k, total=total)
     assert isinstance(objective.rows, DaskRows)
-    assert objective.hessian.exact is expected.hessian.exact
-    assert result.n_iter == solution.n_iter
+    assert objective.hessian.newton is expected.hessian.newton
+    assert abs(result.n_iter - solution.n_iter) <= 1
     scale = np.abs(solution.theta).max()
-    assert_allclose(result.theta, solution.theta, rtol=1e-8, atol=1e-8 * scale)
+    assert_allclose(result.theta, solution.theta, rtol=1e-7, atol=1e-7 * scale)
     assert result.value == pytest.approx(solution.value, rel=1e-12)
 
 
@@ -284,16 +285,16 @@ def test_passes_over_the_data(name):
     arrays = forget(of_X.array(X, chunks)), forget(of_y.array(y, chunks)), forget(lazy(w, chunks))
     of_X.made = of_y.made = 0
     objective = objective_of(*arrays, FITS[name]["k"], total=float(w.sum()))
-    newton = objective.hessian.exact
+    newton = objective.hessian.newton
     setup = of_X.made / len(chunks)
-    asked = {"value_and_gradient": 0, "curvature": 0}
+    answers = {"value_and_gradient": [], "curvature": []}
 
     def count(name):
         method = getattr(objective, name)
 
         def counted(theta):
-            asked[name] += 1
-            return method(theta)
+            answers[name].append(method(theta))
+            return answers[name][-1]
 
         setattr(objective, name, counted)
 
@@ -302,7 +303,8 @@ def test_passes_over_the_data(name):
     solvers.lbfgs(objective, objective.start(), tol=1e-6, max_iter=500)
     passes = of_X.made / len(chunks)
     assert setup == (2 if newton else 1)
-    assert passes == setup + asked["value_and_gradient"] + newton * asked["curvature"]
+    hessians = {id(model.model) for model in answers["curvature"] if model.exact}
+    assert passes == setup + len(answers["value_and_gradient"]) + len(hessians)
     assert passes <= 40
     assert of_y.made / len(chunks) == passes + 1  # the frequencies; lengths are counted in the weights
 

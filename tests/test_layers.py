@@ -9,7 +9,7 @@ PACKAGE = Path(__file__).resolve().parents[1] / "skce"
 
 # A module imports from its own layer or an earlier one. A new module gets its place here.
 LAYERS = [
-    {"_targets", "_tables", "_rows", "_kernels", "_validation", "solvers"},
+    {"_targets", "_tables", "_rows", "_kernels", "_prices", "_validation", "solvers"},
     {"information", "losses"},
     {"_curvature", "_objective", "_row_space", "_sample", "_scaling"},
     {"_link", "_monitor", "_case", "_recalibration"},

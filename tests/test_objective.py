@@ -260,7 +260,7 @@ def test_exact_model_is_the_differentiated_gradient(k, fit_intercept, container,
     """solve() undoes the Hessian, at any theta."""
     e, class_weight = (0.0, None) if options == "plain" else (0.2, WEIGHTS[k])
     objective = build(k, fit_intercept=fit_intercept, container=container, alpha=alpha, e=e, class_weight=class_weight)
-    objective.hessian.exact = True
+    objective.hessian.newton = True
     theta, v = random_theta(objective), contrasts(objective)
     model = objective.curvature(theta)
     assert model.exact
@@ -281,7 +281,7 @@ def test_factored_model_is_the_hessian_at_the_start(k, fit_intercept, container,
         "not weighted": {"weighted": False},
     }.get(options, {})
     objective = build(k, fit_intercept=fit_intercept, container=container, alpha=alpha, **given)
-    objective.hessian.exact = False
+    objective.hessian.newton = False
     v = contrasts(objective)
     model = objective.curvature(objective.start())
     assert not model.exact
@@ -302,7 +302,7 @@ def test_solve_is_symmetric_and_positive(k, fit_intercept, container, dtype, alp
     if table == "degenerate":
         X = np.column_stack([X, X[:, 0], np.full(len(X), 7.0), np.zeros(len(X)), 1e5 * (np.arange(len(X)) == 3)])
     objective = build(k, X=container(X.astype(dtype)), fit_intercept=fit_intercept, alpha=alpha)
-    objective.hessian.exact = exact
+    objective.hessian.newton = exact
     at = {"start": objective.start(), "random": random_theta(objective), "saturated": random_theta(objective, 100)}
     model = objective.curvature(at[theta])
     inverse = np.array([model.solve(unit) for unit in np.eye(objective.start().size)])
@@ -336,7 +336,7 @@ def test_weight_zero_is_no_row_for_the_models(container):
                 random_state=np.random.RandomState(0),
                 **common,
             )
-            objective.hessian.exact = exact
+            objective.hessian.newton = exact
             models.append(objective.curvature(random_theta(objective)).solve(np.arange(15.0) - 7))
         assert_allclose(models[0], models[1], rtol=1e-6, atol=1e-9)
 
@@ -345,12 +345,12 @@ def test_factored_model_from_a_sample_is_close():
     """Many rows: the model looks at some of them, and is about that of all."""
     n, d = 20_000, 30
     objective = build(5, n=n, d=d)
-    objective.hessian.exact = False
+    objective.hessian.newton = False
     everything = build(5, n=n, d=d)
-    everything.hessian.exact = False
+    everything.hessian.newton = False
     everything.hessian.sample = everything.rows
     sampled = build(5, n=n, d=d)
-    sampled.hessian.exact = False
+    sampled.hessian.newton = False
     sampled.hessian.sample = sampled.rows.part(np.sort(np.random.RandomState(0).choice(n, 2000, replace=False)), 500)
     v = contrasts(objective)
     theta = random_theta(objective, 0.1)

@@ -17,7 +17,7 @@ class Inverse:
 
     def __init__(self, inverse, exact=False):
         self.inverse = inverse
-        self.exact = exact
+        self.exact = self.newton = exact
 
     def solve(self, gradient):
         return self.inverse @ gradient

@@ -1,0 +1,112 @@
+"""The cost model of a fit: what passes over X and models of the Hessian cost, and which model is the cheapest.
+
+The unit is a multiplication of the products of a pass over dense rows, of which a core of today makes 2e10 a second.
+Every choice rests on these prices. Where it can wait, the rule is that of who rents skis until the rent comes up to
+their price: a dearer model is built once as much has been spent on passes without it, and so no fit takes more than
+twice as long as it would with the better of always and never.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+CALL = 1e6
+"""Of the calls of a step, when nothing is large."""
+
+STORED, STORED_OUTPUT = 120, 12
+"""Of a number that a sparse row stores, and more for each output; in a dense row it costs 4 for each output."""
+
+DENSE = 3
+"""Multiplications of large matrices in the time that a pass over X for few outputs takes for one."""
+
+NEWTON_STEPS = 8
+"""Hessians that a fit is taken to need."""
+
+ON_TRUST = 3
+"""Passes that a covariance may cost before any has been made."""
+
+LARGEST_HESSIAN = 1_000_000
+"""Numbers of a Hessian that is built in whole: 8 MB."""
+
+LARGEST_COVARIANCE = {True: 500, False: 3000}
+"""Features whose correlations are looked at, of sparse and of dense rows."""
+
+LEAST_FACTOR, MOST_FACTORS = 200, 6
+"""Features from which a triangle for each output saves more than its calls cost, and outputs to which it takes no more
+memory than a basis for all."""
+
+
+@dataclass(frozen=True)
+class Prices:
+    """Of one objective.
+
+    Attributes
+    ----------
+    shape : (k, p)
+        Outputs, and coefficients of each.
+    independent : bool
+        Whether outputs do not interact, so that the Hessian is one of p^2 for each.
+    stored : float, default=None
+        Numbers that a row of X stores; None if it is dense.
+    """
+
+    shape: tuple[int, int]
+    independent: bool
+    stored: float | None = None
+
+    def of_pass(self, n: int) -> float:
+        """The value and gradient of n rows."""
+        k, p = self.shape
+        return CALL + n * (4 * k * p if self.stored is None else self.stored * (STORED + STORED_OUTPUT * k))
+
+    def of_hessian(self, n: int) -> float:
+        """The whole Hessian of n rows, and its factorisation."""
+        k, p = self.shape
+        if self.independent:
+            return CALL + k * (n * p * p / 2 + p**3 / 3)
+        return CALL + n * p * p * k / 2 + n * (k * p) ** 2 / 2 + (k * p) ** 3 / 3
+
+    def of_covariance(self, n: int) -> float:
+        """A model with all correlations in n rows: products, and factors or a basis."""
+        k, p = self.shape
+        return (n * p * p / 2 + (k / 3 if factors_pay(k, p) else 10) * p**3) / DENSE
+
+    @property
+    def allow_hessian(self) -> bool:
+        """Whether the whole Hessian is small enough to be built."""
+        k, p = self.shape
+        return (k * p * p if self.independent else (k * p) ** 2) <= LARGEST_HESSIAN
+
+    @property
+    def allow_covariance(self) -> bool:
+        """Whether all correlations are few enough to be looked at."""
+        return self.shape[1] <= LARGEST_COVARIANCE[self.stored is not None]
+
+    def sample_size(self, n: int) -> int:
+        """Rows of n that a factored model looks at: 20 for each feature, of which more save no steps, or 8 if dear."""
+        k, p = self.shape
+        return int(max(2000, p * np.clip(16 * n * k / p**2, 8, 20)))
+
+    def favour_newton(self, n: int, stand_ins: int) -> bool:
+        """Whether a fit is cheapest with the whole Hessian from the start, and not with a factored model.
+
+        Newton's method takes about 8 steps, each with a Hessian and its factorisation; a factored model 12 for one
+        output, of whose Hessian it is a sample, and about 40 for several, each with little more than a pass over X; and
+        three covariances, or as much again. Where few rows are `stand_ins` for all n, all of that is done with them; 2
+        passes over all rows follow, or 15 with a factored model of several outputs.
+        """
+        steps, passes = (12, 2) if self.shape[0] == 1 else (40, 15)
+        newton = NEWTON_STEPS * self.of_hessian(stand_ins)
+        factored = steps * self.of_pass(stand_ins)
+        if self.allow_covariance:
+            looked_at = min(stand_ins, self.sample_size(n))
+            factored += min(3 * DENSE * self.of_covariance(looked_at), factored)
+        if stand_ins < n:
+            newton += 2 * self.of_pass(n)
+            factored += passes * self.of_pass(n)
+        return self.allow_hessian and newton <= factored
+
+
+def factors_pay(k: int, d: int) -> bool:
+    """Whether to factorise a covariance for each output, rather than to find a basis for all."""
+    return d >= LEAST_FACTOR and k <= MOST_FACTORS
