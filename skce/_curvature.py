@@ -12,14 +12,15 @@ b' = b + W mu, gradient_W' = gradient_W - gradient_b mu^T. `Hessian` is what an 
 from collections.abc import Callable
 from copy import copy
 from functools import partial
+from itertools import combinations
 from typing import Any, Protocol
 
 import numpy as np
 from scipy import linalg, sparse
 
 from skce import _kernels as kernels
-from skce._prices import NEWTON_STEPS, ON_TRUST, Prices, factors_pay
-from skce._rows import DaskRows, choose, is_sparse
+from skce._prices import NEWTON_STEPS, ON_TRUST, Prices, factors_pay, pairs_pay
+from skce._rows import DaskRows, Rows, choose, is_sparse
 from skce._sample import LARGEST_SAMPLE
 from skce.losses import Curvature, Loss
 
@@ -34,8 +35,8 @@ LONG_FIT = 30
 """Passes of a fit that the sample of a factored model may be to blame for."""
 
 
-SUPPOSED = 0.5
-"""Part of the numbers of sparse rows that is stored where nobody has counted them, in dask: passes are dearer there."""
+SUPPOSED = 0.05
+"""Part of the numbers of sparse rows that is stored where nobody has counted them, in dask."""
 
 
 class Model(Protocol):
@@ -164,7 +165,7 @@ class Hessian:
         self._kept: Exact | None = None
         self._paid = -ON_TRUST * self._pass if correlated and not self.sampled else 0.0
         self._paid_hessian = 0.0
-        self.floor = np.finfo(X.dtype).eps ** (2 / 3)
+        self.floor = 0.0
         self.rare: np.ndarray = np.zeros(0, np.intp)
         self._moments()
 
@@ -184,9 +185,10 @@ class Hessian:
     def model(self, coef: np.ndarray, intercept: np.ndarray, passes: float) -> Model:
         """The chosen model at W and b, or one that was dear and is kept, after so many passes over the rows."""
         curvature, spent = partial(block_curvature, self.loss, coef, intercept), passes * self._pass
+        self.floor = np.finfo(coef.dtype).eps ** (2 / 3)
         buys = not self.newton and self._hessian_pays(spent)
         if buys:
-            self.newton, self.whole, self._paid_hessian = self._newton_pays(spent), self._all_rows(), spent
+            self.newton, self._paid_hessian = self._newton_pays(spent), spent
         if self.newton or buys:
             self._kept = self._exact(curvature)
         if self._kept is not None:
@@ -207,8 +209,8 @@ class Hessian:
         If as much was spent on passes since the last one as it costs; or half as much with several outputs, of which
         factored models know less than of one.
         """
-        if self.sampled or not self.loss.convex or not self.prices.allow_hessian:
-            return False
+        if self.sampled or isinstance(self.rows, DaskRows) or not self.loss.convex or not self.prices.allow_hessian:
+            return False  # dask would send one from each partition
         share = 1 if self.shape[0] == 1 else 0.5
         return spent - self._paid_hessian >= share * self.prices.of_hessian(self.rows.n_rows)
 
@@ -240,10 +242,8 @@ class Hessian:
         return self.prices.allow_covariance and spent >= self.prices.of_covariance(n)
 
     def _all_rows(self) -> Any:
-        """All rows, in blocks of which dense copies are small; dask's as they are."""
-        if isinstance(self.rows, DaskRows):
-            return self.rows
-        return self.rows.part(None, max(256, kernels.block_rows(3 * self.shape[1])))
+        """All rows, in blocks of which dense copies are small."""
+        return self.rows.part(None, small_rows(self.shape[1]))
 
     def offset(self) -> float:
         """How many standard deviations the mean of a feature is from 0, at most."""
@@ -356,8 +356,20 @@ def block_moments(center: np.ndarray | None, columns: np.ndarray | None, X: Any,
 
 
 def block_hessian(curvature: Callable[..., Curvature], center: Any, X: Any, targets: Any, weights: Any) -> tuple:
-    """A block's part of the Hessian."""
-    return exact_sums(X, weights, curvature(X, targets), center)
+    """A block's part of the Hessian, by parts of which dense copies are small."""
+
+    def of_part(X: Any, targets: Any, weights: Any) -> tuple:
+        return exact_sums(X, weights, curvature(X, targets), center)
+
+    size = small_rows(X.shape[1])
+    if X.shape[0] <= size:
+        return of_part(X, targets, weights)
+    return tuple(Rows(X, targets, weights, block_rows=size).sum(of_part))
+
+
+def small_rows(d: int) -> int:
+    """Rows of d features of which a copy in double precision takes half a megabyte."""
+    return max(256, (1 << 16) // d)
 
 
 def block_factors(
@@ -376,17 +388,39 @@ def exact_sums(X: Any, weights: np.ndarray | None, curvature: Curvature, center:
         np.subtract(features, center, out=extended[:, :-1])
         features = extended
     diagonal, factor = _weighted(curvature, weights)
-    k, p = diagonal.shape[1], features.shape[1]
-    own = np.empty((k, p, p))
-    for c, root in enumerate(np.sqrt(diagonal).T):  # A^T A takes half the multiplications of A^T B
-        rooted = root[:, None] * features
-        np.matmul(rooted.T, rooted, out=own[c])
     if factor is None:
-        return (own,)
+        return (np.array([_gram(features, w) for w in diagonal.T]),)
+    if pairs_pay(factor.shape[1], features.shape[1]):
+        return (_by_pairs(features, factor),)
+    return (_by_products(features, diagonal, factor),)
+
+
+def _by_pairs(features: np.ndarray, factor: np.ndarray) -> np.ndarray:
+    """Of each pair of outputs its block, which is symmetric, and no more: blocks of a row add up to 0."""
+    k, p = factor.shape[1], features.shape[1]
+    hessian = np.zeros((k, p, k, p))
+    for a, b in combinations(range(k), 2):
+        shared = _gram(features, factor[:, a] * factor[:, b])
+        hessian[a, :, a] += shared
+        hessian[b, :, b] += shared
+        hessian[a, :, b] = hessian[b, :, a] = -shared
+    return hessian
+
+
+def _by_products(features: np.ndarray, diagonal: np.ndarray, factor: np.ndarray) -> np.ndarray:
+    """Of all pairs of outputs at once, with two to four times the multiplications, but in one product."""
+    k, p = factor.shape[1], features.shape[1]
     products = (factor[:, :, None] * features[:, None, :]).reshape(len(features), k * p)
     hessian = -(products.T @ products).reshape(k, p, k, p)
-    np.einsum("apaq->apq", hessian)[:] += own
-    return (hessian,)
+    for c, w in enumerate(diagonal.T):
+        hessian[c, :, c] += _gram(features, w)
+    return hessian
+
+
+def _gram(features: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """X^T diag(w) X: A^T A takes half the multiplications of A^T B."""
+    rooted = np.sqrt(weights)[:, None] * features
+    return rooted.T @ rooted
 
 
 def factored_sums(

@@ -194,20 +194,21 @@ class Objective:
     def value_and_gradient(self, theta: np.ndarray) -> tuple[float, np.ndarray]:
         """The objective and its gradient, in one pass over the rows."""
         self.passes += 1
-        return self._penalised(theta, self.total, *self.rows.sum(partial(block_sums, self.loss, *self._cast(theta))))
+        coef, intercept = self.unpack(theta)
+        sums = self.rows.sum(partial(block_sums, self.loss, *self._cast(coef, intercept)))
+        return self._penalised(coef, self.total, *sums)
 
     def curvature(self, theta: np.ndarray) -> "FlatModel":
         """A model of the Hessian at theta, or one that is kept since it was dear."""
-        return FlatModel(self._models.model(*self._cast(theta), self.passes), self.shape)
+        return FlatModel(self._models.model(*self._cast(*self.unpack(theta)), self.passes), self.shape)
 
     @property
     def _models(self) -> Hessian:
         """Models of the Hessian of few rows, unless they have shown to be misleading."""
         return (self._sampled_hessian if self.passes <= TRUSTED else None) or self.hessian
 
-    def _cast(self, theta: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    def _cast(self, coef: np.ndarray, intercept: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """W and b in the precision and the order of the products."""
-        coef, intercept = self.unpack(theta)
         return coef.astype(self.dtype, order="F"), intercept.astype(self.dtype)
 
     def with_alpha(self, alpha: float) -> "Objective":
@@ -249,13 +250,13 @@ class Objective:
     def _of_batch(self, block: tuple, theta: np.ndarray) -> tuple[float, np.ndarray]:
         """An unbiased estimate of `value_and_gradient`."""
         total = self.total * block[0].shape[0] / self.rows.n_rows
-        return self._penalised(theta, total, *block_sums(self.loss, *self._cast(theta), *block))
+        coef, intercept = self.unpack(theta)
+        return self._penalised(coef, total, *block_sums(self.loss, *self._cast(coef, intercept), *block))
 
     def _penalised(
-        self, theta: np.ndarray, total: float, value: float, weight_gradient: np.ndarray, intercept_gradient: np.ndarray
+        self, coef: np.ndarray, total: float, value: float, weight_gradient: np.ndarray, intercept_gradient: np.ndarray
     ) -> tuple[float, np.ndarray]:
         """The objective and its gradient from the sums over rows."""
-        coef = self.unpack(theta)[0]
         gradient = np.empty(self.shape)
         gradient[:, : coef.shape[1]] = weight_gradient / total + self.alpha * coef
         if self.fit_intercept:

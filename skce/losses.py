@@ -28,7 +28,8 @@ class Curvature(NamedTuple):
     ----------
     weights : ndarray of shape (n, k)
     factor : ndarray of shape (n, k) or None
-        None stands for zero: the logits do not interact.
+        None stands for zero: the logits do not interact. Otherwise they compete as those of a softmax do, so that the
+        matrices' rows add up to 0.
     """
 
     weights: NDArray[Any]

@@ -200,11 +200,12 @@ class _Quadratic:
     def distance(self, at: _Point, direction: np.ndarray, curve: list[float]) -> float:
         """Estimate of f - min f, by the decrement of the model with its pairs, and without them if it is new."""
         decrement = -(at.gradient @ direction) / 2
-        if self.exact:
-            return max(SAFETY * decrement, self.left(curve))
         if self._fresh and self._pairs:
             decrement = max(decrement, _decrement(self._model, at.gradient))
-        return _distance(decrement, curve)
+        if not self.exact:
+            return _distance(decrement, curve)
+        hopeful = SAFETY if self.newton else SAFETY**2  # a Hessian that is kept may be from where there was more of it
+        return max(hopeful * decrement, self.left(curve))
 
     def left(self, curve: list[float]) -> float:
         """What steps leave to be gained; those with a Hessian that is kept may fall well, and still not see it all."""
@@ -220,7 +221,7 @@ class _Quadratic:
             return False
         last, self._model, self._fresh = self._model, self._objective.curvature(at.theta), True
         if self._model.exact and self._model != last:
-            self._hessians += 1
+            self._hessians += self._model.newton
             if self.exact:
                 self._pairs.clear()
         return True

@@ -595,6 +595,18 @@ def test_columns_that_are_nearly_equal():
     assert model.loss_curve_[-1] == pytest.approx(apart.loss_curve_[-1], abs=0.01)
 
 
+@pytest.mark.parametrize("seed", range(3))
+def test_columns_that_are_nearly_equal_in_single_precision(seed):
+    """Few float32 rows are multiplied in double precision: then the Hessian is not padded as for single precision."""
+    rng = np.random.default_rng(seed)
+    X = rng.normal(size=(5000, 16))
+    X = np.hstack([X, X + 1e-6 * rng.normal(size=X.shape)]).astype(np.float32)
+    y = special.softmax(X @ rng.standard_t(3, (32, 3)) * 2, axis=1) * 0.99 + 0.01 * rng.dirichlet(np.ones(3), len(X))
+    single = CrossEntropyClassifier(alpha=0, link="softmax").fit(X, y)
+    double = CrossEntropyClassifier(alpha=0, link="softmax", tol=1e-12).fit(X.astype(float), y)
+    assert single.loss_curve_[-1] <= double.loss_curve_[-1] + single.tol
+
+
 @pytest.mark.parametrize("seed", range(10))
 def test_tol_is_the_distance_where_factored_models_know_little(seed):
     """Of indicators that are rare, in many units, which no factored model knows: the Hessian itself says so."""

@@ -39,16 +39,17 @@ def block(loss, seed=0, n=30, d=4, k=3):
 @losses
 @pytest.mark.parametrize("weighted", [True, False])
 @pytest.mark.parametrize("centred", [True, False])
-def test_exact_sums_are_kronecker_products(loss, container, weighted, centred):
+@pytest.mark.parametrize("k", [3, 6])  # outputs pair by pair, and all at once
+def test_exact_sums_are_kronecker_products(k, loss, container, weighted, centred):
     """Sum over the rows of weight * A (x) x x^T, with a column of ones behind centred features."""
-    X, weights, curvature = block(loss)
+    X, weights, curvature = block(loss, k=k)
     weights = weights if weighted else None
     center = np.array([0.5, 1.0, -2.0, 0.0]) if centred else None
     (hessian,) = _curvature.exact_sums(container(X), weights, curvature, center)
     features = np.column_stack([X - center, np.ones(len(X))]) if centred else X
     products = [np.kron(A, np.outer(x, x)) for A, x in zip(curvature.matrices(), features, strict=True)]
     expected = np.average(products, axis=0, weights=weights) * (len(X) if weights is None else weights.sum())
-    q = 3 * features.shape[1]
+    q = k * features.shape[1]
     if curvature.factor is None:  # outputs that do not interact: a block of each
         hessian = linalg.block_diag(*hessian)
     assert_allclose(np.reshape(hessian, (q, q)), expected, rtol=1e-12, atol=1e-12)
