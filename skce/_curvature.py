@@ -369,7 +369,7 @@ def block_hessian(curvature: Callable[..., Curvature], center: Any, X: Any, targ
 
 def small_rows(d: int) -> int:
     """Rows of d features of which a copy in double precision takes half a megabyte."""
-    return max(256, (1 << 16) // d)
+    return max(256, (1 << 16) // max(d, 1))
 
 
 def block_factors(
