@@ -155,10 +155,9 @@ class Hessian:
         self.sparse = is_sparse(X)
         self.independent = loss.one_question_a_column
         self.sampled = stand_ins is not None
-        looked_at = rows if stand_ins is None else stand_ins
+        looked_at = self.looked_at = rows if stand_ins is None else stand_ins
         self.prices = Prices(shape, self.independent, stored_a_row(X))
         self.newton = self.prices.favour_newton(rows.n_rows, looked_at.n_rows)
-        self.whole = looked_at
         self.sample = looked_at if self.newton or self.sampled else self._sample(random_state)
         self._known: tuple[np.ndarray, np.ndarray] | None = None
         self._pass = self.prices.of_pass(rows.n_rows)
@@ -279,7 +278,7 @@ class Hessian:
         return center, variance
 
     def _exact(self, curvature: Callable[..., Curvature]) -> Exact:
-        (hessian,) = self.whole.sum(partial(block_hessian, curvature, self.center))
+        (hessian,) = self.looked_at.sum(partial(block_hessian, curvature, self.center))
         hessian /= self.total
         k, p = self.shape
         d = len(self.variance)
