@@ -92,21 +92,18 @@ class Case:
 
     def sum(self, loss: Loss, class_weights: NDArray[Any] | None) -> float:
         """Weighted sum of the losses."""
-        if self.weights is not None or len(self.classes) > self.n_columns:
+        if len(self.classes) > self.n_columns:
             return self.total(self.values(loss, class_weights))
         if self.from_logits:
-            return loss.unchecked_value_sum(self.targets, self.outputs) / self.log_base
-        return loss.unchecked_score_sum(self.targets, self.outputs, self.eps) / self.log_base
+            return loss.unchecked_value_sum(self.targets, self.outputs, self.weights) / self.log_base
+        return loss.unchecked_score_sum(self.targets, self.outputs, self.eps, self.weights) / self.log_base
 
     def weighted(self, values: NDArray[Any], dtype: Any = None) -> NDArray[Any]:
         """Losses times the rows' weights, which are first made numbers of `dtype`."""
-        if self.weights is None:
-            return values
-        weights = self.weights.astype(dtype or np.float64, copy=False)
-        if weights.min() > 0:
-            return values * weights
-        out = np.zeros(len(values), np.result_type(values, weights))  # inf in a row that does not count makes no nan
-        return np.multiply(values, weights, out=out, where=weights > 0)
+        weights = self.weights
+        if weights is not None and dtype is not None:
+            weights = weights.astype(dtype, copy=False)
+        return kernels.weighted(values, weights)
 
     def total(self, values: NDArray[Any]) -> float:
         """Weighted sum of losses."""
@@ -143,6 +140,9 @@ class Case:
     def class_totals(self) -> NDArray[Any]:
         """Total weight of each class."""
         targets, weights = self.targets, self.weights
+        if targets.dtype.kind != "f" and weights is None and len(self.classes) == 2:  # 0.2 a row, not 1.5
+            second = np.count_nonzero(targets)
+            return np.array([len(targets) - second, second], np.float64)
         if targets.dtype.kind != "f":
             return np.bincount(targets, weights, minlength=len(self.classes)).astype(np.float64)
         rows = Rows(targets, weights, block_rows=kernels.block_rows(len(self.classes)))

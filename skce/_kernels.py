@@ -125,6 +125,16 @@ def scale_rows(a, factor):
         a *= factor[:, None]
 
 
+def weighted(values, weights):
+    """Losses (b,) times the rows' weights, or as they are; inf in a row that does not count makes no nan."""
+    if weights is None:
+        return values
+    if weights.min() > 0:
+        return values * weights
+    out = np.zeros(len(values), np.result_type(values, weights))
+    return np.multiply(values, weights, out=out, where=weights > 0)
+
+
 def subtract_from_rows(a, row):
     """Subtract the same row, (k,), from each, in place. One number for all columns takes 0.2, a row 0.9 at k = 10."""
     a -= row[0] if row.min() == row.max() else row
@@ -298,12 +308,18 @@ def focus(loss, q, gamma):
     """Focal factors of probabilities p = 1 - q with -log p = `loss`: of the value, q^gamma, and of the gradient.
 
     The latter, q^gamma (1 + gamma p loss / q), needs no case for gamma < 1: loss / q has the limit 1 at p = 1, and
-    p loss the limit 0 at p = 0.
+    p loss the limit 0 at p = 0. A division that leaves these out takes ten times as long as one of all.
     """
-    ratio = np.divide(loss, q, out=np.ones_like(q), where=q > 0)
-    ratio = np.multiply(ratio, 1 - q, out=np.zeros_like(q), where=q < 1)
+    ratio = 1 - q
+    ratio *= loss
+    ratio /= q
+    if not (q.min() > 0 and loss.max() < np.inf):
+        ratio[q == 0], ratio[loss == np.inf] = 1, 0
     factor = q**gamma
-    return factor, factor * (1 + gamma * ratio)
+    ratio *= gamma
+    ratio += 1
+    ratio *= factor
+    return factor, ratio
 
 
 def softmax_of_mass(z, mass, e):
@@ -333,34 +349,70 @@ def focal_softmax_of_mass(z, mass, gamma, e):
     return sums, row_sums(values), mass * slope
 
 
-def logistic_of_codes(z, codes, gradient=None):
-    """-log of the logistic probability of 0/1 codes, any shape; fills `gradient` with sigmoid(z) - codes if given.
+def logistic_of_codes(z, codes, q=None, spread=0.0):
+    """-log of the logistic probability p of 0/1 codes, any shape; fills `q` with 1 - p. Returns it and `flip`.
 
-    One exp per entry: with s = 1 for code 0 and -1 for code 1, t = exp(s z): loss log1p(t), gradient s t / (1 + t).
+    `flip` are the bits that change the sign where the code is 1: exclusive or takes 0.2, a product with 1 or -1 twice
+    that. With m = flip(z) and t = exp(m) the loss is log1p(t), q is t / (1 + t), and flip(q) is the gradient.
+    What smoothing gives to the other answer, `spread` of a mass of 1, takes spread * m off the one, spread the other.
     """
-    sign = codes.astype(z.dtype)
-    sign *= -2
-    sign += 1
-    margin = sign * z
-    t = np.exp(margin)
+    bits = _bits(z)
+    flip = codes.astype(bits.dtype, copy=False) << 8 * z.itemsize - 1
+    t = (bits ^ flip).view(z.dtype)
+    linear = spread * t if spread else None
+    np.exp(t, out=t)
+    far = None if t.max() < np.inf else t == np.inf
+    if q is not None:
+        np.divide(t, np.add(t, 1, out=q), out=q)
+    loss = np.log1p(t, out=t)
+    if linear is not None:
+        loss -= linear
+    if far is not None:  # log1p(exp(m)) = m
+        loss[far] = (1 - spread) * np.abs(z[far])
+        if q is not None:
+            q[far] = 1
+    if spread and q is not None:
+        q -= spread
+    return loss, flip
+
+
+def flip_signs(a, flip):
+    """Change the sign of a float array in place where the bits of `flip` say so."""
+    bits = _bits(a)
+    bits ^= flip
+
+
+def _bits(a):
+    """A float array as integers, whose sign is that of the numbers."""
+    return a.view(np.int64 if a.dtype == np.float64 else np.int32)
+
+
+def logistic_of_mass(z, negative, positive, gradient=None):
+    """-negative log sigmoid(-z) - positive log sigmoid(z), any shape; fills `gradient` if given.
+
+    Of the two answers the sign of z speaks against one, whose mass is `wrong`, and for the other. Without the mass of
+    either apart, and with what is there written over, it takes 8 where one term after the other takes 20.
+    """
+    size, bits, mass = np.abs(z), _bits(z), negative + positive
+    wrong = np.where(bits < 0, positive, negative)
+    t = np.exp(-size)
     loss = np.log1p(t)
+    loss *= mass
     if gradient is not None:
-        np.divide(t, np.add(t, 1, out=gradient), out=gradient)
-    if not margin.max() < np.log(np.finfo(z.dtype).max) - 1:  # exp overflowed there: log1p(exp(m)) = m
-        far = margin > 40
-        loss[far] = margin[far]
-        if gradient is not None:
-            gradient[far] = 1
-    if gradient is not None:
-        gradient *= sign
+        mass -= wrong  # right, to all digits beside wrong
+        mass *= t
+        t += 1
+        np.divide(np.subtract(wrong, mass, out=gradient), t, out=gradient)
+        flip_signs(gradient, bits & np.iinfo(bits.dtype).min)
+    size *= wrong
+    loss += size
+    if np.isnan(loss.max()):  # 0 * inf: an answer without target mass adds nothing
+        loss[(wrong == 0) & np.isinf(z)] = 0
     return loss
 
 
-def logistic_of_mass(z, negative, positive, gamma=0.0, gradient=None):
-    """-negative log sigmoid(-z) - positive log sigmoid(z), any shape; fills `gradient` if given.
-
-    With gamma each term is focal: weighted by the other answer's probability to that power.
-    """
+def focal_logistic_of_mass(z, negative, positive, gamma, gradient=None):
+    """The same with each term weighted by the other answer's probability to the power gamma."""
     t = np.exp(-np.abs(z))
     tail = np.log1p(t)
     near = 1 / (1 + t)
@@ -368,17 +420,15 @@ def logistic_of_mass(z, negative, positive, gamma=0.0, gradient=None):
     up = z >= 0
     yes, no = np.where(up, near, far), np.where(up, far, near)  # sigmoid(z), sigmoid(-z), each to the last digits
     loss_yes, loss_no = tail + np.maximum(-z, 0), tail + np.maximum(z, 0)
-    slope_yes, slope_no = no, yes
-    if gamma:
-        factor_yes, factor_no = no**gamma, yes**gamma
-        slope_yes = factor_yes * (no + gamma * np.where(yes > 0, yes * loss_yes, 0))
-        slope_no = factor_no * (yes + gamma * np.where(no > 0, no * loss_no, 0))
-        loss_yes, loss_no = factor_yes * loss_yes, factor_no * loss_no
+    factor_yes, slope_yes = focus(loss_yes, no, gamma)
+    factor_no, slope_no = focus(loss_no, yes, gamma)
+    loss_yes *= factor_yes
+    loss_no *= factor_no
     loss = negative * loss_no + positive * loss_yes
-    if np.isnan(loss).any():  # 0 * inf: an answer without target mass adds nothing
+    if np.isnan(loss.max()):  # 0 * inf: an answer without target mass adds nothing
         loss = np.where(negative > 0, negative * loss_no, 0) + np.where(positive > 0, positive * loss_yes, 0)
     if gradient is not None:
-        np.subtract(negative * slope_no, positive * slope_yes, out=gradient)
+        np.subtract(negative * slope_no * yes, positive * slope_yes * no, out=gradient)
     return loss
 
 

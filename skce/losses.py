@@ -175,17 +175,27 @@ class Loss(ABC):
         out = np.empty(len(proba), dtype=proba.dtype)
         return self._rows(proba, targets).map(lambda p, y: self._checked_score(y, p, eps, proba), out)
 
-    def unchecked_value_sum(self, targets: Any, logits: Any) -> float:
-        """The sum of `unchecked_value`, without an array of a number a row."""
-        (total,) = self._rows(logits, targets).sum(lambda z, y: (self.block(y, z).sum(dtype=np.float64),))
-        self._explain(logits, total)
+    def unchecked_value_sum(self, targets: Any, logits: Any, weights: Any = None) -> float:
+        """The sum of `unchecked_value` times the rows' weights, without an array of a number a row."""
+
+        def sums(z: Any, y: Any, s: Any) -> tuple:
+            values = self.block(y, z)
+            return kernels.weighted(values, s).sum(dtype=np.float64), values.max()
+
+        total, largest = self._rows(logits, targets, weights).sum(sums)
+        self._explain(logits, largest)  # also of a row that weighs nothing
         return float(total)
 
-    def unchecked_score_sum(self, targets: Any, proba: Any, eps: float) -> float:
-        """The sum of `unchecked_score`, without an array of a number a row."""
-        (total,) = self._rows(proba, targets).sum(
-            lambda p, y: (self.block_score_sum(y, p, eps, self.check_block(p, proba)),)
-        )
+    def unchecked_score_sum(self, targets: Any, proba: Any, eps: float, weights: Any = None) -> float:
+        """The sum of `unchecked_score` times the rows' weights, without an array of a number a row."""
+
+        def sums(p: Any, y: Any, s: Any) -> tuple:
+            least = self.check_block(p, proba)
+            if s is None:
+                return (self.block_score_sum(y, p, eps, least),)
+            return (kernels.weighted(self.block_score(y, p, eps), s).sum(dtype=np.float64),)
+
+        (total,) = self._rows(proba, targets, weights).sum(sums)
         return float(total)
 
     def check_block(self, block: NDArray[Any], proba: NDArray[Any]) -> float:
@@ -245,7 +255,7 @@ class Loss(ABC):
 
     def _rows(self, outputs: NDArray[Any], *others: Any) -> Rows:
         width = outputs.shape[1] if outputs.ndim == 2 else 1
-        scratch = 2 if self.one_question_a_column else 1  # the kernels of questions hold more arrays at a time
+        scratch = 4 if self.one_question_a_column else 1  # the kernels of questions hold more arrays at a time
         return Rows(outputs, *others, block_rows=kernels.block_rows(scratch * width, outputs.itemsize))
 
     def _explain(self, logits: Any, values: Any) -> None:
@@ -528,12 +538,12 @@ class SigmoidLoss(Loss):
     def mass(self, targets: NDArray[Any], outputs: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any]]:
         """Weighted, smoothed targets of no and yes, w_0 (1 - y~) and w_1 y~; 0 where the target is nan: unknown."""
         positive = self.smoothed(targets.astype(outputs.dtype, copy=False), 2)
-        unknown = np.isnan(positive)
         negative = 1 - positive
         if self.class_weight is not None:
             weights = np.asarray(self.class_weight, dtype=outputs.dtype)
             negative, positive = weights[0] * negative, weights[1] * positive
-        if unknown.any():
+        if targets.dtype.kind == "f" and np.isnan(targets.max()):
+            unknown = np.isnan(targets)
             negative, positive = np.where(unknown, 0, negative), np.where(unknown, 0, positive)
         return negative, positive
 
@@ -544,9 +554,46 @@ class _SigmoidEntropy(SigmoidLoss):
     def block_elements(
         self, targets: NDArray[Any], logits: NDArray[Any], gradient: NDArray[Any] | None = None
     ) -> NDArray[Any]:
-        if targets.dtype.kind in "iub" and self.class_weight is None and not (self.label_smoothing or self.focus):
-            return kernels.logistic_of_codes(logits, targets, gradient)
-        return kernels.logistic_of_mass(logits, *self.mass(targets, logits), self.focus, gradient)
+        if self._gathers(targets):
+            return self._elements_of_codes(targets, logits, gradient)
+        masses = self.mass(targets, logits)
+        if self.focus:
+            return kernels.focal_logistic_of_mass(logits, *masses, self.focus, gradient)
+        return kernels.logistic_of_mass(logits, *masses, gradient)
+
+    def _elements_of_codes(
+        self, codes: NDArray[Any], logits: NDArray[Any], gradient: NDArray[Any] | None
+    ) -> NDArray[Any]:
+        """The other answer's probability is what the focal factor and the gradient need."""
+        q = np.empty_like(logits) if self.focus and gradient is None else gradient
+        values, flip = kernels.logistic_of_codes(logits, codes, q, self.label_smoothing / 2)
+        slope = own = self._own_weight(codes, logits)
+        if self.focus:
+            factor, slope = kernels.focus(values, q, self.focus)
+            values *= factor
+            slope *= own
+        if self.class_weight is not None:
+            values = _times(own, values)
+        if gradient is not None:
+            if self.focus or self.class_weight is not None:
+                gradient *= slope
+            kernels.flip_signs(gradient, flip)
+        return values
+
+    def _gathers(self, targets: NDArray[Any]) -> bool:
+        """Whether targets are codes, and what the other answer is given is the same for both."""
+        return targets.dtype.kind in "iub" and not (
+            self.label_smoothing and (self.focus or self.class_weight is not None)
+        )
+
+    def _own_weight(self, codes: NDArray[Any], outputs: NDArray[Any]) -> Any:
+        """Weight of each code's answer, of the codes' shape; 1 without class weights."""
+        if self.class_weight is None:
+            return 1
+        weights = np.asarray(self.class_weight, dtype=outputs.dtype)
+        if weights.ndim == 2 and (weights == weights[:, :1]).all():
+            weights = weights[:, 0]
+        return weights.take(codes, mode="clip") if weights.ndim == 1 else np.where(codes, weights[1], weights[0])
 
     def block_curvature(self, targets: NDArray[Any], logits: NDArray[Any]) -> Curvature:
         if not self.focus:
@@ -559,9 +606,10 @@ class _SigmoidEntropy(SigmoidLoss):
 
     def block_score_elements(self, targets: NDArray[Any], proba: NDArray[Any], eps: float) -> NDArray[Any]:
         """`score` of each question of a block, of the shape of `proba`."""
+        if targets.dtype.kind in "iub" and not self.label_smoothing:  # one logarithm instead of two
+            own = np.subtract(1 - targets, proba, dtype=proba.dtype)  # p where the target is 1, 1 - p where it is 0
+            return _minus_log(self._own_weight(targets, proba), np.abs(own, out=own), eps, self.focus)
         negative, positive = self.mass(targets, proba)
-        if targets.dtype.kind in "iub" and not (self.label_smoothing or self.focus):  # one logarithm instead of two
-            return _minus_log(negative + positive, np.where(targets, proba, 1 - proba), eps, 0.0)
         no = _minus_log(negative, 1 - proba, eps, self.focus)
         return no + _minus_log(positive, proba, eps, self.focus)
 

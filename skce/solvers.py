@@ -35,6 +35,9 @@ NOISE = 4 * np.finfo(float).eps
 SAFETY = 3
 """Gains fall unevenly: on the tables of the benchmarks the extrapolation is at most this many times too hopeful."""
 
+CONFIRMED = 2
+"""What of that safety is not needed where Newton's decrement at the same point says the same."""
+
 TRIALS = 60
 """Points that a line search looks at."""
 
@@ -204,8 +207,10 @@ class _Quadratic:
             decrement = max(decrement, _decrement(self._model, at.gradient))
         if not self.exact:
             return _distance(decrement, curve)
-        hopeful = SAFETY if self.newton else SAFETY**2  # a Hessian that is kept may be from where there was more of it
-        return max(hopeful * decrement, self.left(curve))
+        if not self.newton:  # a Hessian that is kept may be from where there was more of it
+            return max(SAFETY**2 * decrement, self.left(curve))
+        left = self.left(curve) / CONFIRMED if self._fresh else self.left(curve)
+        return max(SAFETY * decrement, left)
 
     def left(self, curve: list[float]) -> float:
         """What steps leave to be gained; those with a Hessian that is kept may fall well, and still not see it all."""

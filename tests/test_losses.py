@@ -199,6 +199,41 @@ def test_confident_answer_keeps_its_digits(margin, form, name, dtype):
     assert_allclose(gradient, [exact_gradient, -exact_gradient], rtol=200 * np.finfo(dtype).eps)
 
 
+@every_dtype
+@pytest.mark.parametrize("name", QUESTIONS)
+@pytest.mark.parametrize("form", [bool, np.int8, np.uint8, np.int32, np.uint64])
+def test_answers_are_integers_of_any_type(form, name, dtype):
+    """0 and 1 are the same to the last bit, whatever holds them, in values, gradients and scores."""
+    rng = np.random.default_rng(0)
+    codes, logits = rng.integers(2, size=(40, 3)), rng.normal(0, 3, (40, 3)).astype(dtype)
+    for options in (
+        {},
+        {"class_weight": (0.5, 2)},
+        {"class_weight": (np.ones(3), np.arange(3))},
+        {"label_smoothing": 0.1},
+    ):
+        loss = LOSSES[name](**options)
+        for ours, same in zip(
+            loss.value_and_gradient(codes.astype(form), logits), loss.value_and_gradient(codes, logits), strict=True
+        ):
+            assert_array_equal(ours, same)
+        proba = loss.proba(logits)
+        assert_array_equal(loss.score(codes.astype(form), proba), loss.score(codes, proba))
+
+
+@every_dtype
+@every_case
+def test_zero_has_no_sign(case, dtype):
+    """A logit of -0.0 is one of 0.0."""
+    loss, _, targets, logits = random_problem(case, "near", dtype)
+    logits[...] = np.where(logits > 0, logits, 0.0)
+    negative = np.where(logits > 0, logits, -0.0).astype(dtype)
+    for ours, same in zip(
+        loss.value_and_gradient(targets, negative), loss.value_and_gradient(targets, logits), strict=True
+    ):
+        assert_allclose(ours, same, rtol=0, atol=tolerance(dtype))
+
+
 # --- the largest and the infinite -------------------------------------------------------------------------------------
 
 

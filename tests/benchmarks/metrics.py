@@ -141,27 +141,43 @@ def variants(n: int, k: int, dtype: Any) -> Iterator[Comparison]:
     """Focal loss, smoothing and class weights beside the plain loss."""
     y, z, p = data(n, k, dtype)
     weights = np.linspace(0.5, 2, k)
+    yield from beside_plain(skce.SoftmaxCrossEntropy, skce.SoftmaxFocal, skce.cross_entropy_loss, y, z, p, weights)
+
+
+def binary_variants(n: int, dtype: Any) -> Iterator[Comparison]:
+    """The same of one number a row."""
+    y, z, p = data(n, 2, dtype)
+    z, p = z[:, 1] - z[:, 0], np.ascontiguousarray(p[:, 1])
+    yield from beside_plain(
+        skce.SigmoidCrossEntropy, skce.SigmoidFocal, skce.binary_cross_entropy_loss, y, z, p, np.array([0.5, 2])
+    )
+
+
+def beside_plain(
+    Plain: Any, Focal: Any, metric: Any, y: np.ndarray, z: np.ndarray, p: np.ndarray, weights: np.ndarray
+) -> Iterator[Comparison]:
+    """Variants of a loss, on logits, and of its metric, on probabilities."""
+    binary = "binary " if z.ndim == 1 else ""
     losses = {
-        "focal": skce.SoftmaxFocal(gamma=2),
-        "smoothed": skce.SoftmaxCrossEntropy(label_smoothing=0.1),
-        "class weights": skce.SoftmaxCrossEntropy(class_weight=weights),
+        "focal": Focal(gamma=2),
+        "smoothed": Plain(label_smoothing=0.1),
+        "class weights": Plain(class_weight=weights),
     }
     for name, loss in losses.items():
         yield Comparison(
-            f"{name}, value and gradient, {describe(z)}",
+            f"{name}, {binary}value and gradient, {describe(z)}",
             "plain loss",
             OWN,
             lambda loss=loss: loss.value_and_gradient(y, z),
-            lambda: skce.SoftmaxCrossEntropy().value_and_gradient(y, z),
+            lambda: Plain().value_and_gradient(y, z),
         )
     calls = {
         "focal": lambda: skce.focal_loss(y, p),
-        "smoothed": lambda: skce.cross_entropy_loss(y, p, label_smoothing=0.1),
-        "class weights": lambda: skce.cross_entropy_loss(y, p, class_weight=weights),
+        "smoothed": lambda: metric(y, p, label_smoothing=0.1),
+        "class weights": lambda: metric(y, p, class_weight=weights),
     }
     for name, call in calls.items():
-        workload = f"{name}, probabilities, {describe(p)}"
-        yield Comparison(workload, "plain loss", OWN, call, lambda: skce.cross_entropy_loss(y, p))
+        yield Comparison(f"{name}, {binary}probabilities, {describe(p)}", "plain loss", OWN, call, lambda: metric(y, p))
 
 
 def measures(n: int, k: int, dtype: Any) -> Iterator[Comparison]:
@@ -215,6 +231,7 @@ def comparisons(dtype: Any, scale: int) -> Iterator[Comparison]:
         yield from gradients(n, k, dtype)
     yield from binary(sizes[0][0], dtype)
     yield from variants(*sizes[1], dtype)
+    yield from binary_variants(sizes[0][0], dtype)
     yield from measures(*sizes[1], dtype)
 
 
