@@ -158,7 +158,7 @@ class Loss(ABC):
         Raises
         ------
         ValueError
-            If a value is not a probability, or a row does not sum to 1 within 1e-4.
+            If a value is not a probability, or a row does not sum to 1 within 1e-4, or 1e-3 in half precision.
         """
         y, p = self._check(targets, proba, "proba")
         return self.unchecked_score(y, p, validation.check_eps(eps, p.dtype))
@@ -204,11 +204,12 @@ class Loss(ABC):
             least = 0.0 if kernels.are_probabilities(block) else np.nan
         else:
             least = kernels.least_of_distributions(block, validation.SUM_TOLERANCE)
-        if np.isnan(least):
+        if not np.isnan(least):
+            return least
+        if not validation.hold_probabilities(block, exclusive=not self.one_question_a_column):
             hint = " For logits, pass from_logits=True."
             validation.check_probabilities(proba, hint=hint, exclusive=not self.one_question_a_column)
-            return 0.0
-        return least
+        return 0.0
 
     @abstractmethod
     def block(self, targets: NDArray[Any], logits: NDArray[Any], gradient: NDArray[Any] | None = None) -> NDArray[Any]:

@@ -41,8 +41,8 @@ def cross_entropy_loss(
     y_true : array-like of shape (n,) or (n, k)
         Labels of any kind, or a distribution over the classes for each row (one-hot or soft).
     y_proba : array-like of shape (n, k) or (n,)
-        Probability of each class, in rows that sum to 1 within 1e-4; of shape (n,) or (n, 1) that of the second of two
-        classes. Logits of the same shapes if `from_logits`; log-probabilities are logits.
+        Probability of each class, in rows that sum to 1 within 1e-4, or 1e-3 in half precision; of shape (n,) or (n, 1)
+        that of the second of two classes. Logits of the same shapes if `from_logits`; log-probabilities are logits.
     labels : array-like of shape (k,), default=None
         Class of each column of `y_proba`, in any order. By default the names of its columns if it is a DataFrame, else
         the sorted labels of `y_true`.

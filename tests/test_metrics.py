@@ -17,7 +17,7 @@ from scipy.special import expit, log_expit, log_softmax
 from sklearn.metrics import log_loss
 from sklearn.utils.class_weight import compute_sample_weight
 
-from skce import binary_cross_entropy_loss, cross_entropy_loss
+from skce import SoftmaxCrossEntropy, binary_cross_entropy_loss, cross_entropy_loss, entropy, kl_divergence_loss
 
 EXACT = 1e-14  # float64: a few roundings of a log, and another order of the sum
 RTOL = {np.float64: EXACT, np.float32: 2e-6}  # float32: the log of a rounded probability, 16 eps
@@ -820,6 +820,28 @@ def test_binary_logit_equals_two_logits(rng):
     assert binary_cross_entropy_loss(codes, z, **options) == pytest.approx(expected, rel=1e-13)
     assert binary_cross_entropy_loss(codes, z[:, 1] - z[:, 0], **options) == pytest.approx(expected, rel=1e-13)
     assert cross_entropy_loss(codes, z[:, 1] - z[:, 0], **options) == pytest.approx(expected, rel=1e-13)
+
+
+# --- half precision ---------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("n", [50, 300_000])
+def test_half_precision_is_no_reason_to_refuse_a_row(n):
+    """A network's probabilities, rounded to three digits, as they are: in an array at once and in blocks of a table."""
+    rng = np.random.default_rng(0)
+    p, y = rng.dirichlet(np.ones(4), size=n).astype(np.float16), rng.integers(4, size=n)
+    assert np.abs(p.astype(float).sum(axis=1) - 1).max() > 1.5e-4
+    single = p.astype(np.float32)
+    desired = -np.log(single[np.arange(n), y].clip(np.finfo(np.float32).eps)).mean(dtype=float)
+    for proba in (p, single):
+        assert_allclose(cross_entropy_loss(y, proba), desired, rtol=1e-6)
+        assert_allclose(SoftmaxCrossEntropy().score(y, proba).mean(dtype=float), desired, rtol=1e-6)
+        assert_allclose(kl_divergence_loss(proba, proba), 0, atol=1e-6)
+        assert (entropy(proba) >= 0).all()
+    with pytest.raises(ValueError, match="Rows of y_proba must sum to 1: row 2 sums to"):
+        cross_entropy_loss(y, np.where(np.arange(n)[:, None] == 2, np.float16(0.249), p).astype(np.float16))
+    with pytest.raises(ValueError, match="Rows of y_proba must sum to 1"):
+        cross_entropy_loss(y, rng.dirichlet(np.ones(4), size=n) * 1.0002)  # not rounded, but wrong
 
 
 # --- reductions and what comes back -----------------------------------------------------------------------------------

@@ -13,6 +13,7 @@ from skce._validation.arrays import (
     check_probabilities,
     check_sample_weight,
     explain_logits,
+    hold_probabilities,
 )
 from skce._validation.displays import (
     check_axes,
@@ -238,6 +239,7 @@ __all__ = [
     "find_pair",
     "floats_like",
     "has_columns",
+    "hold_probabilities",
     "in_partition",
     "is_dask",
     "is_first",

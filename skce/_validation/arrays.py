@@ -10,8 +10,9 @@ from scipy import sparse
 from skce import _kernels as kernels
 from skce import _tables
 
-SUM_TOLERANCE = 1e-4
-"""How far a row of probabilities may sum from 1: ensembles in float32 drift by 1e-6, logits by far more."""
+SUM_TOLERANCE, HALF_TOLERANCE = 1e-4, 1e-3
+"""How far a row of probabilities may sum from 1: ensembles in float32 drift by 1e-6, half precision rounds it by 5e-4,
+logits are off by far more."""
 
 
 def check_floats(name: str, array: Any) -> np.ndarray:
@@ -124,13 +125,34 @@ def check_probabilities(p: Any, name: str = "y_proba", hint: str = "", *, exclus
 
     Where they are of classes that are `exclusive`, not of several labels, a row of (n, k) sums to 1.
     """
-    exclusive = exclusive and p.ndim == 2
     size = kernels.block_rows(p.shape[1] if p.ndim == 2 else 1)
     for start in range(0, len(p), size):
         block = p[start : start + size].astype(np.float64 if p.dtype.kind != "f" else p.dtype, copy=False)
-        good = kernels.are_distributions(block, SUM_TOLERANCE) if exclusive else kernels.are_probabilities(block)
-        if not good:
-            _explain_probabilities(block, start, name, hint, exclusive)
+        if exclusive and p.ndim == 2:
+            good = kernels.are_distributions(block, SUM_TOLERANCE)
+        else:
+            good = kernels.are_probabilities(block)
+        if not (good or hold_probabilities(block, exclusive=exclusive)):
+            _explain_probabilities(block, start, name, hint)
+
+
+def hold_probabilities(p: np.ndarray, *, exclusive: bool) -> bool:
+    """The slow, exact check of a block that the fast one did not pass: -0.0 and half precision may have stopped it."""
+    return not _no_probabilities(p).any() and not (exclusive and p.ndim == 2 and _far_from_1(_row_sums(p), p).any())
+
+
+def _no_probabilities(p: np.ndarray) -> np.ndarray:
+    return ~((p >= 0) & (p <= 1))
+
+
+def _row_sums(p: np.ndarray) -> np.ndarray:
+    return p.sum(axis=1, dtype=np.float64)
+
+
+def _far_from_1(sums: np.ndarray, p: np.ndarray) -> np.ndarray:
+    """Which sums are; numbers that half precision holds were rounded to it."""
+    tolerance = HALF_TOLERANCE if np.array_equal(p.astype(np.float16), p) else SUM_TOLERANCE
+    return ~(np.abs(sums - 1) <= tolerance)
 
 
 def shown(number: Any) -> str:
@@ -138,20 +160,17 @@ def shown(number: Any) -> str:
     return f"{number:g}" if float(f"{number:g}") not in (0, 1) or number in (0, 1) else repr(number.item())
 
 
-def _explain_probabilities(p: np.ndarray, start: int, name: str, hint: str, exclusive: bool) -> None:
-    """The slow, exact check of a block that the fast one did not pass."""
-    bad = ~((p >= 0) & (p <= 1))
+def _explain_probabilities(p: np.ndarray, start: int, name: str, hint: str) -> None:
+    """Raise for a block that begins with row `start`."""
+    bad = _no_probabilities(p)
     if bad.any():
         what = f"row {start + int(np.argwhere(bad)[0][0])} has {shown(p[bad][0])}"
         if not np.isfinite(p[bad][0]):
             raise ValueError(f"{name} must be finite: {what}.")
         raise ValueError(f"{name} must hold probabilities in [0, 1]: {what}.{hint}")
-    if exclusive:
-        sums = p.sum(axis=1, dtype=np.float64)
-        off = ~(np.abs(sums - 1) <= SUM_TOLERANCE)
-        if off.any():
-            row = int(np.flatnonzero(off)[0])
-            raise ValueError(f"Rows of {name} must sum to 1: row {start + row} sums to {sums[row]:.6g}.{hint}")
+    sums = _row_sums(p)
+    row = int(np.flatnonzero(_far_from_1(sums, p))[0])
+    raise ValueError(f"Rows of {name} must sum to 1: row {start + row} sums to {sums[row]:.6g}.{hint}")
 
 
 def explain_logits(z: Any) -> None:
