@@ -83,7 +83,8 @@ class Case:
         else:
             values = loss.unchecked_score(self.targets, self.outputs, self.eps)
         if self.log_base != 1:
-            values /= self.log_base
+            with np.errstate(over="ignore"):
+                values /= self.log_base
         if unknown is not None:
             self.targets[rows] = unknown
             weights = np.ones(len(rows)) if class_weights is None else class_weights[unknown]
@@ -281,7 +282,7 @@ def binary_case(y_true: Any, y_proba: Any, pos_label: Any, labels: Any, options:
     validation.check_columns(classes, 2)
     if pos_label is not None and validation.is_first(classes, pos_label):
         classes = classes[::-1]
-        outputs = outputs[:, ::-1] if outputs.ndim == 2 else outputs
+        outputs = _tables.reordered(outputs, np.array([1, 0])) if outputs.ndim == 2 else outputs
     validation.check_only_name(y_proba, classes)
     targets, classes = _known_codes(y_true, classes, options.handle_unknown)
     return _checked(targets, outputs, classes, options)
