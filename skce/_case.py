@@ -65,6 +65,8 @@ class Case:
         weights = None if class_weights is None else class_weights[: self.n_columns]
         if weights is not None and not weights.any():  # "balanced", where no row is of a class that has a column
             weights = None
+        if weights is not None:
+            validation.check_weight_range(weights, self.outputs.dtype)
         return kinds[self.outputs.ndim - 1](class_weight=weights, **fields)
 
     @property

@@ -183,17 +183,17 @@ class Hessian:
     def model(self, coef: np.ndarray, intercept: np.ndarray, passes: float) -> Model:
         """The chosen model at W and b, or one that was dear and is kept, after so many passes over the rows."""
         curvature, spent = partial(block_curvature, self.loss, coef, intercept), passes * self._pass
-        floor = np.finfo(coef.dtype).eps ** (2 / 3)
+        eps = float(np.finfo(coef.dtype).eps)
         buys = not self.newton and self._hessian_pays(spent)
         if buys:
             self.newton, self._paid_hessian = self._newton_pays(spent), spent
         if self.newton or buys:
-            self._kept = self._exact(curvature, floor)
+            self._kept = self._exact(curvature, eps)
         if self._kept is not None:
             return self._kept
         if passes >= LONG_FIT and self._sample_misleads(spent):
             self.sample, self.rare = self._all_rows(), self.rare[:0]
-        return self._factored(curvature, floor, self._covariance_pays(spent))
+        return self._factored(curvature, eps, self._covariance_pays(spent))
 
     def with_alpha(self, alpha: float) -> "Hessian":
         """The same with another penalty: what is known of the rows is shared."""
@@ -276,8 +276,8 @@ class Hessian:
         variance[variance <= noise] = 0
         return center, variance
 
-    def _exact(self, curvature: Callable[..., Curvature], floor: float) -> Exact:
-        """The Hessian itself; `floor` is the least curvature beside the greatest that the precision tells from none."""
+    def _exact(self, curvature: Callable[..., Curvature], eps: float) -> Exact:
+        """The Hessian itself, of products with that `eps`."""
         (hessian,) = self.looked_at.sum(partial(block_hessian, curvature, self.center))
         hessian /= self.total
         k, p = self.shape
@@ -290,13 +290,13 @@ class Hessian:
             hessian = pin(hessian)
         diagonal = np.einsum("abb->ab" if self.independent else "abab->ab", hessian)  # a view
         np.maximum(diagonal, 0, out=diagonal)  # a saturated p - p^2 may round to less
-        diagonal[:, :d] += self.alpha + floor**1.5 * STEEPEST * self.variance
-        diagonal[:, d:] += floor**1.5 * STEEPEST
+        diagonal[:, :d] += self.alpha + eps * STEEPEST * self.variance
+        diagonal[:, d:] += eps * STEEPEST
         blocks = hessian if self.independent else hessian.reshape(1, k * p, k * p)
         exact = self.loss.convex and not self.sampled
         return Exact(blocks, self.center, exact=exact, newton=exact and self.newton)
 
-    def _factored(self, curvature: Callable[..., Curvature], floor: float, anew: bool) -> Factored:
+    def _factored(self, curvature: Callable[..., Curvature], eps: float, anew: bool) -> Factored:
         """With the covariance as it is here if that is looked at anew, or as it was, or its diagonal."""
         center = None if self.sparse else self.center
         sums = partial(block_factors, curvature, center, anew)
@@ -305,16 +305,16 @@ class Hessian:
         if self.loss.shift_invariant:
             outputs = pin(outputs[:, None, :, None])[:, 0, :, 0]
         if anew or self._known is None:
-            mean, covariance = self._covariance(trace / weight, trace, first, second, floor)
+            mean, covariance = self._covariance(trace / weight, trace, first, second, eps)
             mean = mean if center is None else mean + center
             if anew:
                 self._known = mean, covariance
         else:
             mean, covariance = self._known
-        return Factored(outputs, covariance, mean if self.fit_intercept else None, self.alpha, floor)
+        return Factored(outputs, covariance, mean if self.fit_intercept else None, self.alpha, eps ** (2 / 3))
 
     def _covariance(
-        self, curvature: float, trace: float, first: np.ndarray, second: np.ndarray, floor: float
+        self, curvature: float, trace: float, first: np.ndarray, second: np.ndarray, eps: float
     ) -> tuple[np.ndarray, np.ndarray]:
         """Mean and covariance of the features, or their variances, weighted by each row's curvature.
 
@@ -332,7 +332,7 @@ class Hessian:
             covariance[:, alone] = 0
         variance = np.einsum("aa->a", covariance) if second.ndim == 2 else covariance  # a view
         variance[alone] = self.variance[alone]
-        np.maximum(variance, floor**1.5 * self.variance, out=variance)
+        np.maximum(variance, eps * self.variance, out=variance)
         return mean, covariance
 
 

@@ -64,9 +64,10 @@ class Rows:
 
     def sum(self, function: Callable[..., tuple]) -> list:
         """Sum over the blocks of the tuples of numbers and arrays that `function(*block)` returns, in float64."""
-        if self.n_threads == 1:
-            return _add(self._shard_sum(function, shard) for shard in self._shards)
-        return _add(self._shared_sums(function))
+        with np.errstate(all="ignore"):  # the kernels look at inf and nan themselves
+            if self.n_threads == 1:
+                return _add(self._shard_sum(function, shard) for shard in self._shards)
+            return _add(self._shared_sums(function))
 
     def map(self, function: Callable[..., np.ndarray], out: np.ndarray) -> np.ndarray:
         """Fill the rows of `out` with what `function(*block)` returns for each block."""
@@ -115,8 +116,9 @@ class Rows:
         sums: list = [None] * len(self._shards)
 
         def work() -> None:
-            for i, shard in iter(jobs.get, None):
-                sums[i] = self._shard_sum(function, shard)
+            with np.errstate(all="ignore"):  # each thread has its own
+                for i, shard in iter(jobs.get, None):
+                    sums[i] = self._shard_sum(function, shard)
 
         with ThreadPoolExecutor(self.n_threads, initializer=_wait_for, initargs=(Lock(),)) as pool:
             for worker in [pool.submit(work) for _ in range(self.n_threads)]:
@@ -124,8 +126,7 @@ class Rows:
         return sums
 
     def _shard_sum(self, function: Callable[..., tuple], shard: list) -> list:
-        with np.errstate(all="ignore"):  # per thread; the kernels look at inf and nan themselves
-            return _add(function(*self._block(start, stop)) for start, stop in shard)
+        return _add(function(*self._block(start, stop)) for start, stop in shard)
 
     def _block(self, start: int, stop: int) -> tuple:
         if self.index is not None:

@@ -135,7 +135,8 @@ class ClassScore:
         weights = case.class_weights(self.class_weight)
         if self.reduction == "none":
             values = self._values(case, weights)
-            return case.weighted(values, values.dtype)
+            with np.errstate(over="ignore"):
+                return case.weighted(values, values.dtype)
         loss = self._total(case, weights)
         if self.reduction == "sum":
             return loss

@@ -124,7 +124,7 @@ class Loss(ABC):
         gradient = np.empty(z.shape, dtype=z.dtype)
         out = np.empty(len(z), dtype=z.dtype)
         values = self._rows(z, y, gradient).map(lambda z, y, g: self.block(y, z, g), out)
-        self._explain(z, values)
+        self._explain(z, np.isnan(values.max()))
         return values, gradient
 
     def curvature(self, targets: ArrayLike, logits: ArrayLike) -> Curvature:
@@ -136,7 +136,7 @@ class Loss(ABC):
         y, z = self._check(targets, logits)
         with np.errstate(all="ignore"):
             curvature = self.block_curvature(y, z.reshape(len(z), -1))
-        self._explain(z, curvature.weights)
+        self._explain(z, np.isnan(curvature.weights.max()))
         return curvature
 
     def score(self, targets: ArrayLike, proba: ArrayLike, *, eps: float | str = "auto") -> NDArray[Any]:
@@ -167,7 +167,7 @@ class Loss(ABC):
         """`value` of targets and logits whose shapes and types were checked; their values are checked here."""
         out = np.empty(len(logits), dtype=logits.dtype)
         values = self._rows(logits, targets).map(lambda z, y: self.block(y, z), out)
-        self._explain(logits, values)
+        self._explain(logits, np.isnan(values.max()))
         return values
 
     def unchecked_score(self, targets: Any, proba: Any, eps: float) -> NDArray[Any]:
@@ -180,10 +180,10 @@ class Loss(ABC):
 
         def sums(z: Any, y: Any, s: Any) -> tuple:
             values = self.block(y, z)
-            return kernels.weighted(values, s).sum(dtype=np.float64), values.max()
+            return kernels.weighted(values, s).sum(dtype=np.float64), float(np.isnan(values.max()))
 
-        total, largest = self._rows(logits, targets, weights).sum(sums)
-        self._explain(logits, largest)  # also of a row that weighs nothing
+        total, n_bad = self._rows(logits, targets, weights).sum(sums)
+        self._explain(logits, n_bad > 0)  # also for rows that weigh nothing
         return float(total)
 
     def unchecked_score_sum(self, targets: Any, proba: Any, eps: float, weights: Any = None) -> float:
@@ -252,6 +252,8 @@ class Loss(ABC):
     def _check(self, targets: ArrayLike, outputs: ArrayLike, name: str = "logits") -> tuple[Any, Any]:
         y, z = validation.check_loss_input(targets, outputs, name, one_question_a_column=self.one_question_a_column)
         validation.check_class_count(self.class_weight, z.shape[-1], self.one_question_a_column)
+        if self.class_weight is not None:
+            validation.check_weight_range(self.class_weight, z.dtype)
         return y, z
 
     def _rows(self, outputs: NDArray[Any], *others: Any) -> Rows:
@@ -259,9 +261,9 @@ class Loss(ABC):
         scratch = 4 if self.one_question_a_column else 1  # the kernels of questions hold more arrays at a time
         return Rows(outputs, *others, block_rows=kernels.block_rows(scratch * width, outputs.itemsize))
 
-    def _explain(self, logits: Any, values: Any) -> None:
+    def _explain(self, logits: Any, found_nan: bool) -> None:
         """The kernels turn a forbidden logit into nan: only then look for it."""
-        if np.isnan(values.max()) or (self.one_question_a_column and not np.max(logits) < np.inf):
+        if found_nan or (self.one_question_a_column and not np.max(logits) < np.inf):
             validation.explain_logits(logits)
 
 
@@ -538,12 +540,12 @@ class SigmoidLoss(Loss):
 
     def mass(self, targets: NDArray[Any], outputs: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any]]:
         """Weighted, smoothed targets of no and yes, w_0 (1 - y~) and w_1 y~; 0 where the target is nan: unknown."""
-        positive = self.smoothed(targets.astype(outputs.dtype, copy=False), 2)
-        negative = 1 - positive
+        targets = targets.astype(outputs.dtype, copy=False)
+        positive, negative = self.smoothed(targets, 2), self.smoothed(1 - targets, 2)  # 1 - positive may lose the least
         if self.class_weight is not None:
             weights = np.asarray(self.class_weight, dtype=outputs.dtype)
             negative, positive = weights[0] * negative, weights[1] * positive
-        if targets.dtype.kind == "f" and np.isnan(targets.max()):
+        if np.isnan(targets.max()):
             unknown = np.isnan(targets)
             negative, positive = np.where(unknown, 0, negative), np.where(unknown, 0, positive)
         return negative, positive

@@ -385,6 +385,16 @@ def test_loss_curve_goes_down(solver, k):
     assert model.loss_curve_[-1] == pytest.approx(objective(model, X, y, 0.05, s), rel=1e-12)
 
 
+def test_newton_ends_where_the_hessian_at_hand_says_so():
+    """The last two gains leave more to be feared than tol, the Hessian at that point little: no step more is taken."""
+    X, y = load_breast_cancer(return_X_y=True)
+    model = CrossEntropyClassifier(alpha=100 / len(X)).fit(X, y)
+    exact = CrossEntropyClassifier(alpha=100 / len(X), tol=1e-12).fit(X, y)
+    before, last = -np.diff(model.loss_curve_)[-2:]
+    assert 1e-6 < 3 * last**2 / (before - last) < 2e-6
+    assert model.loss_curve_[-1] - exact.loss_curve_[-1] < 1e-7
+
+
 @all_solvers
 @pytest.mark.parametrize("tol", [1e-3, 1e-6, 1e-9])
 def test_tol_is_the_distance_to_the_minimum(solver, tol):

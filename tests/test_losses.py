@@ -221,6 +221,19 @@ def test_answers_are_integers_of_any_type(form, name, dtype):
         assert_array_equal(loss.score(codes.astype(form), proba), loss.score(codes, proba))
 
 
+@pytest.mark.parametrize("smoothing", [1e-9, 1e-20])
+@pytest.mark.parametrize("name", QUESTIONS)
+def test_a_little_smoothing_is_not_lost(name, smoothing):
+    """The mass of the other answer has all its digits, for codes and for floats, weighted or not."""
+    for weights, form in product((None, (1.0, 1.0)), (int, float)):
+        loss = LOSSES[name](label_smoothing=smoothing, class_weight=weights)
+        targets, logits = np.array([1, 0], dtype=form), np.array([600.0, -600.0])
+        options = {"label_smoothing": smoothing, "gamma": gamma_of(loss)}
+        value, gradient = loss.value_and_gradient(targets, logits)
+        assert_allclose(value, exact_values(name, targets, logits, **options), rtol=1e-13)
+        assert_allclose(gradient, exact_gradients(name, targets, logits, **options), rtol=1e-10)
+
+
 @every_dtype
 @every_case
 def test_zero_has_no_sign(case, dtype):

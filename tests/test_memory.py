@@ -187,6 +187,29 @@ def test_labels_of_any_type(dtype, tables):
     assert peak(cross_entropy_loss, y_true, proba[np.float64], labels=np.arange(K)[::-1].astype(dtype)) < LIMIT
 
 
+@pytest.mark.parametrize("kind", ["far apart", "very far apart", "floats", "dates"])
+def test_numbers_far_apart(kind, tables):
+    """No table of all numbers between the classes, and no sort of all labels."""
+    proba, codes, _ = tables
+    labels = {
+        "far apart": lambda c: c * 10**5,
+        "very far apart": lambda c: c * 10**15,
+        "floats": lambda c: c * 1e17,
+        "dates": lambda c: c.astype("datetime64[D]"),
+    }[kind]
+    y_true = labels(codes)
+    assert peak(cross_entropy_loss, y_true, proba[np.float64]) < LIMIT
+    assert peak(cross_entropy_loss, y_true, proba[np.float64], labels=labels(np.arange(K)[::-1])) < LIMIT
+
+
+def test_sums_of_weighted_rows(tables):
+    """A sum needs no number a row, weighted or not."""
+    proba, codes, weights = tables
+    for from_logits in (False, True):
+        options = {"sample_weight": weights, "class_weight": np.linspace(1, 2, K), "from_logits": from_logits}
+        assert peak(cross_entropy_loss, codes, proba[np.float64], **options) < ROWS / 2
+
+
 @EVERY_METRIC
 @pytest.mark.parametrize("soft", [False, True])
 def test_columns_in_another_order(soft, metric, tables):

@@ -822,6 +822,34 @@ def test_binary_logit_equals_two_logits(rng):
     assert cross_entropy_loss(codes, z[:, 1] - z[:, 0], **options) == pytest.approx(expected, rel=1e-13)
 
 
+@pytest.mark.parametrize("k", [2, 3])
+def test_losses_near_the_largest_float(k):
+    """Sums over many blocks, other bases and weights may make inf: no warning, and no nan where nothing weighs."""
+    n = 300_000
+    z, weights = np.zeros((n, k)), np.ones(n)
+    z[[5, -5], 1], weights[[5, -5]] = 1.5e308, 0
+    y, options = np.zeros(n, int), {"labels": range(k), "from_logits": True}
+    forms = [z] if k == 3 else [z, z[:, 1].copy()]
+    for outputs in forms:
+        assert_allclose(cross_entropy_loss(y, outputs, sample_weight=weights, **options), np.log(k))
+        assert cross_entropy_loss(y, outputs, reduction="sum", **options) == np.inf
+        assert cross_entropy_loss(y, outputs, reduction="none", base=1.01, **options).max() == np.inf
+        assert (
+            cross_entropy_loss(y, outputs, reduction="none", sample_weight=10 * weights + 10, **options).max() == np.inf
+        )
+
+
+@pytest.mark.parametrize("weight", [1e300, 1e-50])
+def test_class_weights_that_single_precision_cannot_hold(weight):
+    """An error, no nan and no 0; in double precision they are numbers like others."""
+    p = np.array([0.1, 0.5])
+    assert np.isfinite(binary_cross_entropy_loss([0, 1], p, class_weight=[weight, weight]))
+    with pytest.raises(ValueError, match=r"class_weight has .*, which float32 cannot hold: pass float64"):
+        binary_cross_entropy_loss([0, 1], p.astype(np.float32), class_weight=[weight, weight])
+    with pytest.raises(ValueError, match=r"class_weight has .*, which float32 cannot hold: pass float64"):
+        SoftmaxCrossEntropy(class_weight=[weight, 1]).value([0, 1], np.zeros((2, 2), np.float32))
+
+
 # --- half precision ---------------------------------------------------------------------------------------------------
 
 

@@ -110,6 +110,7 @@ from skce._validation.losses import (
     check_class_count,
     check_class_weights,
     check_loss_input,
+    check_weight_range,
     resolve_class_weight,
 )
 from skce._validation.options import (
@@ -230,6 +231,7 @@ __all__ = [
     "check_two_columns",
     "check_units",
     "check_validation_set",
+    "check_weight_range",
     "column_names",
     "explain_logits",
     "explain_no_labels",

@@ -76,6 +76,17 @@ def check_class_count(class_weight: Any, k: int, one_question_a_column: bool) ->
         raise ValueError(f"class_weight must have {k} numbers, one a class, got shape {shape}.")
 
 
+def check_weight_range(class_weight: Any, dtype: np.dtype) -> None:
+    """Weights that numbers of the outputs' precision can hold."""
+    weights, limits = np.asarray(class_weight, dtype=np.float64), np.finfo(dtype)
+    bad = (weights > limits.max) | ((weights > 0) & (weights < limits.tiny))
+    if bad.any():
+        raise ValueError(
+            f"class_weight has {weights[bad][0]:g}, which {dtype} cannot hold: pass float64, or divide the weights by "
+            "their mean."
+        )
+
+
 def resolve_class_weight(
     class_weight: Any,
     classes: np.ndarray,

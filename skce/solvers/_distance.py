@@ -19,24 +19,22 @@ NOISE = 4 * np.finfo(float).eps
 SAFETY = 3
 """Gains fall unevenly: on the tables of the benchmarks the extrapolation is at most this many times too hopeful."""
 
-UNTRIED = 1e4
-"""By what a model's decrement may be too hopeful before a step has shown how steep the objective is: where classes are
-nearly told apart, few rows bear all curvature, and a fit that goes on with a tiny penalty seemed to be done."""
-
 LASTING = 0.1
 """Of what the step before gained, a step gains less near a minimum, where Newton's method squares the error; where
 there is none it gains 1 / e of it, or 1 / e^2 as steps are lengthened."""
 
 
 def estimated_distance(decrement: float, curve: list[float]) -> float:
-    """Estimate of f - min f: the decrement of a model, which may be too hopeful, and what steps still gain."""
-    if len(curve) == 1:
-        return UNTRIED * decrement
+    """Estimate of f - min f by the decrement of a model that may be too hopeful.
+
+    Once there were two steps it is as much as their gains leave to be gained, if that is more; `SAFETY` times as much
+    as the decrement says before.
+    """
     return max(decrement, left_to_gain(curve, WINDOW)) if len(curve) > 2 else SAFETY * decrement
 
 
 def newton_decrement(model: Any, gradient: np.ndarray) -> float:
-    """Newton's, as if the model were the Hessian."""
+    """What the best step lowers f by, as if the model were the Hessian."""
     return float(gradient @ model.solve(gradient) / 2)
 
 

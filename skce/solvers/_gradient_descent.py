@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from skce.solvers._distance import REFRESH, estimated_distance, newton_decrement
+from skce.solvers._distance import REFRESH, SAFETY, estimated_distance, newton_decrement
 from skce.solvers._result import CONVERGED, STOPPED, Callback, Result, at_the_end_of_precision, tell
 
 
@@ -30,10 +30,10 @@ def gradient_descent(
     rate, growth = (1.0, 1.1) if learning_rate_init is None else (learning_rate_init, 1.0)
     model = objective.curvature(theta)
     for n_iter in range(max_iter + 1):
-        distance = estimated_distance(newton_decrement(model, gradient), [] if model.newton else curve)
+        distance = _distance(model, gradient, curve)
         if n_iter in REFRESH or distance <= tol:
             model = objective.curvature(theta)
-            distance = estimated_distance(newton_decrement(model, gradient), [] if model.newton else curve)
+            distance = _distance(model, gradient, curve)
         if distance <= tol:
             tell(callback, n_iter, theta, value, distance)
             return Result(theta, value, n_iter, True, CONVERGED, curve)
@@ -53,3 +53,9 @@ def gradient_descent(
         curve.append(value)
         rate *= growth
     return Result(theta, value, max_iter, False, f"Reached max_iter={max_iter} steps.", curve)
+
+
+def _distance(model: Any, gradient: np.ndarray, curve: list[float]) -> float:
+    """Estimate of f - min f; the Hessian itself needs no witness, and small steps gain little each."""
+    decrement = newton_decrement(model, gradient)
+    return SAFETY * decrement if model.newton else estimated_distance(decrement, curve)

@@ -12,6 +12,9 @@ ENDLESS = "The estimated distance to the least value is below tol, but steps sti
 
 STOPPED = "Stopped by a callback."
 
+LOST = 1e-7
+"""Of the objective, what may be left to gain where no step goes down: steps so small are lost in rounding."""
+
 
 class Step(NamedTuple):
     """Where a solver is."""
@@ -65,6 +68,6 @@ def tell(callback: Callback | None, n_iter: int, theta: np.ndarray, value: float
 
 def at_the_end_of_precision(end: Callable[..., Result], value: float, distance: float) -> Result:
     """No step goes down any more: converged if what could be gained is lost in rounding."""
-    if distance <= 1e-7 * max(1.0, abs(value)):
+    if distance <= LOST * max(1.0, abs(value)):
         return end(True, "The objective changes in its last digits only.")
     return end(False, f"No step goes down, at an estimated distance of {distance:.1e} to the minimum.")
