@@ -17,6 +17,7 @@ from scipy import sparse
 from skce import _kernels as kernels
 from skce import _validation as validation
 from skce._curvature import STEEPEST, Hessian, Model
+from skce._prices import Prices
 from skce._row_space import Condensed, narrows, row_space
 from skce._rows import SHARDS, DaskRows, Rows, blas_threads, choose, in_turn
 from skce._sample import stand_ins
@@ -32,6 +33,9 @@ SMALL = 1 << 21
 
 STEEPNESS_ROWS = 500
 """Rows that tell how large a learning rate may be."""
+
+SPAN_AT_ONCE = 25
+"""Passes over X that the span of its rows may cost before any has been made."""
 
 TRUSTED = 4
 """Passes over all rows in which a sample leads to the minimum, unless it lacks something."""
@@ -101,6 +105,7 @@ class Objective:
         self.shape = (n_outputs, X.shape[1] + fit_intercept)
         self.rows = rows_of(X, targets, weights, n_outputs)
         self._mass = mass
+        self._spans: list[Condensed | None] = []
 
     @property
     def mass(self) -> float:
@@ -152,12 +157,29 @@ class Objective:
             return None
         return self._over(*arrays)
 
+    @property
+    def rent(self) -> float:
+        """Passes over X that cost as much as to find the span of the rows.
+
+        0 where that is cheap, or found; inf where it is no narrower than X.
+        """
+        X = self.rows.arrays[0]
+        if vars(self).get("condensed", X) is None or not narrows(X):
+            return np.inf
+        prices = Prices(self.shape, self.loss.one_question_a_column)
+        passes = prices.of_row_space(X.shape[0]) / prices.of_pass(X.shape[0])
+        return 0 if self._spans or passes < SPAN_AT_ONCE else passes
+
     @cached_property
     def condensed(self) -> Condensed | None:
-        """The same in the coordinates of the rows' span, None where that is no narrower."""
+        """The same in the coordinates of the rows' span, None where rounding hides it; one span for all penalties."""
+        if not self._spans:
+            self._spans.append(self._condensed())
+        first = self._spans[0]
+        return first if first is None or first.whole is self else first.with_alpha(self)
+
+    def _condensed(self) -> Condensed | None:
         X, targets, weights = self.rows.arrays
-        if not narrows(X):
-            return None
         space = row_space(X, centred=self.fit_intercept)
         if space is None:
             return None
@@ -219,8 +241,7 @@ class Objective:
         for name in ("hessian", "_sampled_hessian"):
             known = getattr(self, name)
             setattr(other, name, None if known is None else known.with_alpha(alpha))
-        if condensed := vars(self).get("condensed"):  # where it has been asked for
-            other.condensed = condensed.with_alpha(other)
+        vars(other).pop("condensed", None)
         return other
 
     def start(self) -> np.ndarray:

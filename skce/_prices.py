@@ -26,8 +26,21 @@ stored or not, of rows that are made dense."""
 SCALED = 30
 """Of a number of X that is multiplied by a weight of its row, once for each pair of outputs."""
 
-DENSE = 3
-"""Multiplications of large matrices in the time that a pass over X for few outputs takes for one."""
+READ, READ_OUTPUT = 12, 3.5
+"""Of a number of a dense row in a pass, as it is measured, and more for each output."""
+
+FACTOR, BASIS, BASIS_CALLS = 0.5, 6, 1200
+"""Of the cube of the features, to factorise a covariance and to find a basis, and of their square for the calls of the
+latter, which are small."""
+
+BY_FACTOR, BY_BASIS, BY_BASIS_OUTPUT = 15, 4, 2
+"""Of a pair of features in a solution by a factor, for each output; by a basis, and more for each output."""
+
+SOLUTIONS = 40
+"""That a covariance serves: two a step."""
+
+EAGER = 3
+"""By what less a decomposition counts for sparse rows: most hold indicators, whose correlations a fit must know."""
 
 NEWTON_STEPS = 8
 """Hessians that a fit is taken to need."""
@@ -82,10 +95,33 @@ class Prices:
         return fixed + n * blocks + (k * p) ** 3 / 3
 
     def of_covariance(self, n: int) -> float:
-        """A model with all correlations in n rows: products, and factors or a basis."""
+        """A model with all correlations in n rows; of dense ones with its solutions, which outweigh short passes."""
+        price = self._products(n) + self._decomposition()
+        if self.stored is not None:
+            return price
         k, p = self.shape
-        products = n * p * p / (2 * DENSE) if self.stored is None else n * self.stored * (PAIR * self.stored + PAIRED)
-        return products + (k / 3 if factors_pay(k, p) else 10) * p**3 / DENSE
+        solution = BY_FACTOR * k if factors_pay(k, p) else BY_BASIS + BY_BASIS_OUTPUT * k
+        return self._fairly(price + SOLUTIONS * solution * p * p)
+
+    def of_row_space(self, n: int) -> float:
+        """The span of n dense rows, fewer than features: their products, and a basis in which these are a diagonal."""
+        return self._fairly(n * n * self.shape[1] / 2 + _basis(n))
+
+    def _products(self, n: int) -> float:
+        """Of all pairs of features."""
+        p = self.shape[1]
+        return n * p * p / 2 if self.stored is None else n * self.stored * (PAIR * self.stored + PAIRED)
+
+    def _decomposition(self) -> float:
+        """Factors of a covariance, or a basis."""
+        k, p = self.shape
+        price = k * FACTOR * p**3 if factors_pay(k, p) else _basis(p)
+        return price if self.stored is None else price / EAGER
+
+    def _fairly(self, price: float) -> float:
+        """A price beside `of_pass`, by which a pass over dense rows costs few outputs less than it takes."""
+        k = self.shape[0]
+        return price * DENSE_OUTPUT * k / (READ + READ_OUTPUT * k)
 
     @property
     def allow_hessian(self) -> bool:
@@ -115,8 +151,8 @@ class Prices:
         newton = NEWTON_STEPS * self.of_hessian(stand_ins)
         factored = steps * self.of_pass(stand_ins)
         if self.allow_covariance:
-            covariance = self.of_covariance(min(stand_ins, self.sample_size(n)))
-            factored += min(3 * covariance * (DENSE if self.stored is None else 1), factored)
+            covariance = self._products(min(stand_ins, self.sample_size(n))) + self._decomposition()
+            factored += min(3 * covariance, factored)
         if stand_ins < n:
             newton += 2 * self.of_pass(n)
             factored += passes * self.of_pass(n)
@@ -129,6 +165,11 @@ def pairs_pay(k: int, d: int) -> bool:
     In 0.5 of the time of one product for 3 to 5 outputs, 0.8 for 10 of 65 features; as long for 31, and 1.8 for 10.
     """
     return k <= 4 or d >= 4 * k
+
+
+def _basis(p: int) -> float:
+    """A basis in which a matrix of p by p is a diagonal."""
+    return BASIS * p**3 + BASIS_CALLS * p * p
 
 
 def factors_pay(k: int, d: int) -> bool:

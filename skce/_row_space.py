@@ -10,8 +10,9 @@ Hastie, T., R. Tibshirani, "Efficient quadratic regularization for expression ar
 doi:10.1093/biostatistics/kxh010.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -183,12 +184,7 @@ class Condensed:
         lifted = replace(first, theta=self.lift(first.theta))
         if first.message == STOPPED or first.n_iter == max_iter:
             return lifted
-
-        def told(step: Step) -> Any:
-            return callback is not None and step.n_iter and callback(step._replace(n_iter=first.n_iter + step.n_iter))
-
-        last = lbfgs(self, lifted.theta, tol=tol, max_iter=max_iter - first.n_iter, callback=told)
-        return replace(last, n_iter=first.n_iter + last.n_iter, curve=first.curve[:-1] + last.curve)
+        return _go_on(lifted, partial(lbfgs, self), tol=tol, max_iter=max_iter, callback=callback)
 
 
 class Lifted:
@@ -202,6 +198,40 @@ class Lifted:
     def solve(self, gradient: np.ndarray) -> np.ndarray:
         """The model's inverse times the gradient."""
         return self._condensed.lift(self._model.solve(self._condensed.pull(gradient)))
+
+
+def minimise(
+    objective: Any, theta: np.ndarray, *, tol: float, max_iter: int, callback: Callback | None = None
+) -> Result:
+    """`lbfgs` on X, and in the span of the rows once passes over X have cost as much as it does to find that."""
+    options: dict[str, Any] = {"tol": tol, "max_iter": max_iter, "callback": callback}
+    rent = objective.rent
+    if rent == np.inf:
+        return lbfgs(objective, theta, **options)
+    if rent == 0:
+        return _inside(objective)(theta, **options)
+    steps = min(int(rent), max_iter)
+    first = lbfgs(objective, theta, **options | {"max_iter": steps})
+    if first.converged or first.n_iter < steps or steps == max_iter:
+        return first
+    return _go_on(first, _inside(objective), **options)
+
+
+def _inside(objective: Any) -> Callable[..., Result]:
+    """The solver in the span, or that on X if the span is not found."""
+    return partial(lbfgs, objective) if objective.condensed is None else objective.condensed.minimise
+
+
+def _go_on(
+    first: Result, solve: Callable[..., Result], *, tol: float, max_iter: int, callback: Callback | None
+) -> Result:
+    """Both results as one; the callback has been told where the first ends."""
+
+    def told(step: Step) -> Any:
+        return callback is not None and step.n_iter and callback(step._replace(n_iter=first.n_iter + step.n_iter))
+
+    last = solve(first.theta, tol=tol, max_iter=max_iter - first.n_iter, callback=told)
+    return replace(last, n_iter=first.n_iter + last.n_iter, curve=first.curve[:-1] + last.curve)
 
 
 def narrows(X: np.ndarray) -> bool:

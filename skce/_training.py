@@ -17,6 +17,7 @@ from skce import _validation as validation
 from skce._link import Link, Sums, target_sums
 from skce._monitor import Bridge, Printer, Validation, watch
 from skce._objective import Objective, batch_size_that_pays
+from skce._row_space import minimise
 from skce.solvers import SOLVERS, Batching, Callback, Memory, Result, lbfgs
 
 STREAMING = {"adam": "adam", "auto": "sgd", "sgd": "sgd"}
@@ -71,10 +72,7 @@ class Training:
         if streaming:
             options["max_iter"] = 1
         options["callback"] = callback
-        if solver is lbfgs and self.objective.condensed is not None:
-            result = self.objective.condensed.minimise(theta, **options)
-        else:
-            result = solver(self.objective, theta, **options)
+        result = (minimise if solver is lbfgs else solver)(self.objective, theta, **options)
         if self.printer is not None and self.seen is None:
             self.printer.close()
         return result

@@ -6,8 +6,11 @@ from numpy.testing import assert_allclose, assert_array_equal
 from scipy import optimize, sparse, special
 
 from skce import CrossEntropyClassifier, CrossEntropyClassifierCV
+from skce._link import link_of
 from skce._objective import Objective
 from skce._row_space import narrows, row_space
+from skce._training import Training
+from skce._validation import check_fit
 
 
 def problem(n=60, d=400, k=3, seed=0):
@@ -169,6 +172,40 @@ def test_few_passes_over_the_features(monkeypatch):
     assert shapes.count(X.shape) <= 2
     assert len(shapes) > model.n_iter_ > 2
     assert len(model.loss_curve_) == model.n_iter_ + 1
+
+
+@pytest.mark.parametrize("condition", [1.0, 1e-4])
+def test_passes_come_before_the_span_where_it_is_dear(condition, monkeypatch):
+    """A fit that takes few passes over X is done before; another goes on in the span, and its steps are counted on."""
+    made, seen = [], []
+
+    def counted(X, **options):
+        made.append(len(X))
+        return row_space(X, **options)
+
+    monkeypatch.setattr("skce._objective.row_space", counted)
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(200, 300)) * np.geomspace(1, condition, 300) @ np.linalg.qr(rng.normal(size=(300, 300)))[0]
+    y = (X[:, :3] + rng.gumbel(size=(200, 3))).argmax(axis=1)
+    model = CrossEntropyClassifier(alpha=1e-2 if condition == 1 else 1e-7, tol=1e-9)
+    data = check_fit(model, X, y, None)
+    training = Training(model, link_of("auto", data.targets), data, model.alpha)
+    rent = int(training.objective.rent)
+    assert 25 < rent < 100
+    result = training.solve(training.objective.start(), lambda step: seen.append((step.n_iter, step.value)))
+    assert made == ([] if condition == 1 else [200])
+    assert (result.n_iter > rent) == bool(made)
+    assert result.converged
+    assert [n_iter for n_iter, _ in seen] == list(range(result.n_iter + 1))
+    told, curve = np.array([value for _, value in seen]), np.array(result.curve)
+    there = np.arange(len(curve)) != rent
+    assert_allclose(told[there], curve[there], rtol=1e-12)
+    assert (told >= curve - 1e-12).all()  # what is not in the span is only penalised
+    assert (np.diff(curve) < 0).all()
+    assert (training.with_alpha(1e-3).objective.rent == 0) == bool(made)
+    monkeypatch.setattr("skce._objective.narrows", lambda X: False)
+    direct = CrossEntropyClassifier(alpha=model.alpha, tol=1e-9, max_iter=5000).fit(X, y)
+    assert_allclose(result.value, direct.loss_curve_[-1], atol=1e-8)
 
 
 def test_watchers_see_coefficients_of_the_features():
