@@ -442,13 +442,14 @@ def _power_sums(X: Any, weights: np.ndarray | None, center: np.ndarray | None, f
             weighted = type(X)((scaled, X.indices, X.indptr), shape=X.shape)
             return w.sum(), first, (X.T @ weighted).toarray()
         return w.sum(), first, np.bincount(X.indices, scaled * X.data, minlength=X.shape[1])
-    features = X.astype(np.float64, copy=False) if center is None else X - center
+    features = X.astype(np.float64) if center is None else X - center  # the one copy: the system may clear each anew
     w = np.ones(len(features)) if weights is None else weights
+    first = w @ features
     if full:  # A^T A takes half the multiplications of A^T B
-        rooted = features * np.sqrt(w)[:, None]
-        return w.sum(dtype=np.float64), w @ features, rooted.T @ rooted
-    scaled = features if weights is None else features * w[:, None]
-    return w.sum(dtype=np.float64), np.ones(len(features)) @ scaled, np.einsum("ij,ij->j", features, scaled)
+        features *= np.sqrt(w)[:, None]
+        return w.sum(dtype=np.float64), first, features.T @ features
+    features *= features
+    return w.sum(dtype=np.float64), first, w @ features
 
 
 def _weighted(curvature: Curvature, weights: np.ndarray | None) -> tuple[np.ndarray, np.ndarray | None]:
