@@ -225,6 +225,10 @@ def test_price_of_correlations():
     tall, wide = Prices((10, 101), independent=False), Prices((1, 2001), independent=True)
     assert tall.of_covariance(tall.sample_size(100_000)) < 0.1 * tall.of_pass(100_000)
     assert wide.of_covariance(wide.sample_size(3000)) > 100 * wide.of_pass(3000)
+    square = Prices((5, 601), independent=False)  # 26 steps of a pass and 100 us each, or as many solutions of 1.8 ms
+    assert square.of_covariance(500) > 30 * square.of_pass(500)
+    assert square.of_row_space(500) > 50 * square.of_pass(500)
+    assert Prices((5, 5001), independent=False).of_row_space(500) < 25 * Prices((5, 5001), False).of_pass(500)
     filled = Prices((1, 281), independent=True, stored=48)  # 27 passes where a pass took 0.76 ms; dense rows would be 7
     assert filled.of_covariance(4000) > 20 * filled.of_pass(4000)
     assert Prices((1, 501), independent=True).sample_size(1_000_000) == 20 * 501

@@ -365,6 +365,9 @@ def synthetic():
     yield "1e5 x 100, 10 classes, condition 1e4", *gaussian(rng, 100_000, 100, 10, 1e4)
     yield "2e4 x 64, 200 classes", *gaussian(rng, 20_000, 64, 200)
     yield "500 x 5000, 5 classes", *gaussian(rng, 500, 5000, 5)
+    other = np.random.default_rng(1)  # the tables that follow stay as they are
+    yield "500 x 1000, 5 classes", *gaussian(other, 500, 1000, 5)
+    yield "1000 x 500, 3 classes, condition 1e4", *gaussian(other, 1000, 500, 3, 1e4)
     yield "1e6 x 20, 2 classes", *gaussian(rng, 1_000_000, 20, 2)
     yield "one-hot 2e4 x 111, 2 classes", *one_hot(rng, 20_000, [2, 9, 50, 50], 2)
     yield "one-hot 2e4 x 111, 5 classes", *one_hot(rng, 20_000, [2, 9, 50, 50], 5)
