@@ -20,7 +20,7 @@ from scipy import linalg
 
 from skce import _validation as validation
 from skce._rows import is_sparse
-from skce.solvers import SAFETY, STOPPED, Callback, Result, Step, lbfgs
+from skce.solvers import SAFETY, STOPPED, Callback, Result, Step, lbfgs, reached
 
 LEAST_WIDTH = 100
 """Features from which it is worth its while."""
@@ -230,8 +230,11 @@ def _go_on(
     def told(step: Step) -> Any:
         return callback is not None and step.n_iter and callback(step._replace(n_iter=first.n_iter + step.n_iter))
 
-    last = solve(first.theta, tol=tol, max_iter=max_iter - first.n_iter, callback=told)
-    return replace(last, n_iter=first.n_iter + last.n_iter, curve=first.curve[:-1] + last.curve)
+    rest = max_iter - first.n_iter
+    last = solve(first.theta, tol=tol, max_iter=rest, callback=told)
+    message = reached(max_iter) if last.message == reached(rest) else last.message
+    curve = first.curve[:-1] + last.curve
+    return replace(last, n_iter=first.n_iter + last.n_iter, curve=curve, message=message)
 
 
 def narrows(X: np.ndarray) -> bool:

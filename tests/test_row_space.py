@@ -203,6 +203,10 @@ def test_passes_come_before_the_span_where_it_is_dear(condition, monkeypatch):
     assert (told >= curve - 1e-12).all()  # what is not in the span is only penalised
     assert (np.diff(curve) < 0).all()
     assert (training.with_alpha(1e-3).objective.rent == 0) == bool(made)
+    if made:
+        short = CrossEntropyClassifier(alpha=model.alpha, max_iter=rent + 2)
+        with pytest.warns(UserWarning, match=f"max_iter={rent + 2}"):
+            assert short.fit(X, y).n_iter_ == rent + 2
     monkeypatch.setattr("skce._objective.narrows", lambda X: False)
     direct = CrossEntropyClassifier(alpha=model.alpha, tol=1e-9, max_iter=5000).fit(X, y)
     assert_allclose(result.value, direct.loss_curve_[-1], atol=1e-8)

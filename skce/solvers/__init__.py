@@ -10,7 +10,7 @@ from skce.solvers._distance import SAFETY
 from skce.solvers._gradient_descent import gradient_descent
 from skce.solvers._lbfgs import lbfgs
 from skce.solvers._mini_batches import CUT, CUTS, STEADY, Adaptive, Average, Batching, Memory, Momentum, adam, sgd
-from skce.solvers._result import ENDLESS, STOPPED, Callback, Result, Step
+from skce.solvers._result import ENDLESS, STOPPED, Callback, Result, Step, reached
 
 __all__ = [
     "CUT",
@@ -32,6 +32,7 @@ __all__ = [
     "adam",
     "gradient_descent",
     "lbfgs",
+    "reached",
     "sgd",
 ]
 

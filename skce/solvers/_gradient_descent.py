@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from skce.solvers._distance import REFRESH, SAFETY, estimated_distance, newton_decrement
-from skce.solvers._result import CONVERGED, STOPPED, Callback, Result, at_the_end_of_precision, tell
+from skce.solvers._result import CONVERGED, STOPPED, Callback, Result, at_the_end_of_precision, reached, tell
 
 
 def gradient_descent(
@@ -52,7 +52,7 @@ def gradient_descent(
         theta, value, gradient = theta + move, new_value, new_gradient
         curve.append(value)
         rate *= growth
-    return Result(theta, value, max_iter, False, f"Reached max_iter={max_iter} steps.", curve)
+    return Result(theta, value, max_iter, False, reached(max_iter), curve)
 
 
 def _distance(model: Any, gradient: np.ndarray, curve: list[float]) -> float:

@@ -9,7 +9,7 @@ from scipy.linalg import blas
 
 from skce.solvers._distance import REFRESH, SAFETY, WINDOW, estimated_distance, lasts, left_to_gain, newton_decrement
 from skce.solvers._line_search import ENOUGH_CURVATURE, ENOUGH_OF_NEWTON, Point, line_search
-from skce.solvers._result import CONVERGED, ENDLESS, STOPPED, Callback, Result, at_the_end_of_precision, tell
+from skce.solvers._result import CONVERGED, ENDLESS, STOPPED, Callback, Result, at_the_end_of_precision, reached, tell
 
 MEMORY, MEMORY_NUMBERS = 20, 8_000_000
 """Pairs that L-BFGS keeps; fewer where they hold more numbers: reading them costs more than the steps they save."""
@@ -55,7 +55,7 @@ def lbfgs(objective: Any, theta: np.ndarray, *, tol: float, max_iter: int, callb
         if tell(callback, n_iter, at.theta, at.value, distance):
             return end(True, STOPPED)
         if n_iter == max_iter:
-            return end(False, f"Reached max_iter={max_iter} steps.")
+            return end(False, reached(max_iter))
         while (step := line_search(objective, at, direction, around.enough)) is None:
             if not around.forget(at):
                 return at_the_end_of_precision(end, at.value, -(at.gradient @ direction) / 2)

@@ -66,6 +66,11 @@ def tell(callback: Callback | None, n_iter: int, theta: np.ndarray, value: float
     return callback is not None and bool(callback(Step(n_iter, theta, value, distance)))
 
 
+def reached(max_iter: int) -> str:
+    """Why a solver stops that may take no step more."""
+    return f"Reached max_iter={max_iter} steps."
+
+
 def at_the_end_of_precision(end: Callable[..., Result], value: float, distance: float) -> Result:
     """No step goes down any more: converged if what could be gained is lost in rounding."""
     if distance <= LOST * max(1.0, abs(value)):
