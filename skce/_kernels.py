@@ -259,6 +259,13 @@ def total_spread_minus_log(p, spread, eps, least):
     return 0 - float((np.log(_massive(folded, spread)) @ spread[spread > 0]).sum(dtype=np.float64))
 
 
+def total_log_of_both(p, eps):
+    """The sum of log p + log(1 - p) over the rows (b,), in float64, of both at least eps: by products of rows."""
+    both = (1 - p).clip(eps)
+    both *= p
+    return float(np.log(row_folds(both, both.min())).sum(dtype=np.float64))
+
+
 def _clipped(p, least, eps):
     """p clipped to [eps, 1 - eps]: for most blocks p as it is.
 

@@ -610,11 +610,18 @@ class _SigmoidEntropy(SigmoidLoss):
     def block_score_elements(self, targets: NDArray[Any], proba: NDArray[Any], eps: float) -> NDArray[Any]:
         """`score` of each question of a block, of the shape of `proba`."""
         if targets.dtype.kind in "iub" and not self.label_smoothing:  # one logarithm instead of two
-            own = np.subtract(1 - targets, proba, dtype=proba.dtype)  # p where the target is 1, 1 - p where it is 0
-            return _minus_log(self._own_weight(targets, proba), np.abs(own, out=own), eps, self.focus)
+            return _minus_log(self._own_weight(targets, proba), _of_answer(targets, proba), eps, self.focus)
         negative, positive = self.mass(targets, proba)
         no = _minus_log(negative, 1 - proba, eps, self.focus)
         return no + _minus_log(positive, proba, eps, self.focus)
+
+    def block_score_sum(self, targets: NDArray[Any], proba: NDArray[Any], eps: float, least: float) -> float:
+        codes = targets.dtype.kind in "iub" and self._gathers(targets)
+        if not (codes and self.label_smoothing and eps and proba.ndim == 1):
+            return super().block_score_sum(targets, proba, eps, least)
+        own = _of_answer(targets, proba).clip(eps, 1 - eps)
+        at_own, at_both = np.log(own).sum(dtype=np.float64), kernels.total_log_of_both(own, eps)
+        return float(0 - (1 - self.label_smoothing) * at_own - self.label_smoothing / 2 * at_both)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -695,6 +702,12 @@ class SigmoidFocal(_SigmoidEntropy):
 def _column(targets: NDArray[Any], logits: NDArray[Any]) -> NDArray[Any]:
     """Targets (b,) as a column beside logits (b, 1)."""
     return targets[:, None] if targets.ndim < logits.ndim else targets
+
+
+def _of_answer(codes: NDArray[Any], proba: NDArray[Any]) -> NDArray[Any]:
+    """p where the code is 1, 1 - p where it is 0."""
+    own = np.subtract(1 - codes, proba, dtype=proba.dtype)
+    return np.abs(own, out=own)
 
 
 def _minus_log(mass: Any, p: NDArray[Any], eps: float, gamma: float) -> NDArray[Any]:

@@ -839,6 +839,21 @@ def test_losses_near_the_largest_float(k):
         )
 
 
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+@pytest.mark.parametrize("eps", ["auto", 1e-3, 1e-20, 0])
+@pytest.mark.parametrize("smoothing", [1e-9, 0.1, 0.9])
+def test_a_smoothed_sum_is_the_sum_of_the_rows(smoothing, eps, dtype):
+    """Logarithms of products of rows, of certain ones too, are those of the rows: one column and two."""
+    rng = np.random.default_rng(0)
+    p, y = rng.random(5000).astype(dtype), rng.integers(2, size=5000)
+    p[:4], y[:4] = [0, 1, 1e-7, 1 - 1e-7], [0, 1, 1, 0]
+    for proba in (p, np.column_stack([1 - p, p])):
+        options = {"label_smoothing": smoothing, "eps": eps}
+        rows = binary_cross_entropy_loss(y, proba, reduction="none", **options)
+        total = binary_cross_entropy_loss(y, proba, reduction="sum", **options)
+        assert_allclose(total, rows.sum(dtype=float), rtol=1e-12 if dtype == np.float64 else 1e-5)
+
+
 @pytest.mark.parametrize("weight", [1e300, 1e-50])
 def test_class_weights_that_single_precision_cannot_hold(weight):
     """An error, no nan and no 0; in double precision they are numbers like others."""
