@@ -44,6 +44,16 @@ FAR = 100.0
 """Standard deviations from 0 beyond which the mean of a feature costs single precision too many of its 7 digits."""
 
 
+@dataclass
+class Span:
+    """What is known of the span of the rows."""
+
+    passes: float = 0
+    """Over the rows, for any penalty; infinitely many make it worth its price."""
+    sought: bool = False
+    condensed: Condensed | None = None
+
+
 class Objective:
     """Penalised weighted mean of a loss over rows, with its gradient and models of its Hessian.
 
@@ -75,6 +85,8 @@ class Objective:
         Whether the features are; where they are not, a model of the Hessian is a good one without.
     passes : int
         Over the rows, so far.
+    span : Span
+        What is known of the span of the rows, shared by the objectives of all penalties.
     sample : Objective or None
         The same over few of the rows, to start from their minimum; None where all are few, or a start is known.
     """
@@ -102,10 +114,10 @@ class Objective:
         self.random_state = random_state
         self.correlated = True
         self.passes = 0
+        self.span = Span()
         self.shape = (n_outputs, X.shape[1] + fit_intercept)
         self.rows = rows_of(X, targets, weights, n_outputs)
         self._mass = mass
-        self._spans: list[Condensed | None] = []
 
     @property
     def mass(self) -> float:
@@ -168,15 +180,19 @@ class Objective:
             return np.inf
         prices = Prices(self.shape, self.loss.one_question_a_column)
         passes = prices.of_row_space(X.shape[0]) / prices.of_pass(X.shape[0])
-        return 0 if self._spans or passes < SPAN_AT_ONCE else passes
+        return 0 if self.span.sought or passes < SPAN_AT_ONCE else max(0, passes - self.span.passes)
 
     @cached_property
     def condensed(self) -> Condensed | None:
         """The same in the coordinates of the rows' span, None where rounding hides it; one span for all penalties."""
-        if not self._spans:
-            self._spans.append(self._condensed())
-        first = self._spans[0]
+        if not self.span.sought:
+            self.span.sought, self.span.condensed = True, self._condensed()
+        first = self.span.condensed
         return first if first is None or first.whole is self else first.with_alpha(self)
+
+    def forget_span(self) -> None:
+        """Not to be used again, for any penalty."""
+        self.span.condensed = self.condensed = None
 
     def _condensed(self) -> Condensed | None:
         X, targets, weights = self.rows.arrays
@@ -216,6 +232,7 @@ class Objective:
     def value_and_gradient(self, theta: np.ndarray) -> tuple[float, np.ndarray]:
         """The objective and its gradient, in one pass over the rows."""
         self.passes += 1
+        self.span.passes += 1
         coef, intercept = self.unpack(theta)
         sums = self.rows.sum(partial(block_sums, self.loss, *self._cast(coef, intercept)))
         return self._penalised(coef, self.total, *sums)

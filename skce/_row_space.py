@@ -34,6 +34,9 @@ COLUMNS = 512
 GRADED = 1e4
 """Ratio of the largest and the least component from which a lift takes two rounds."""
 
+SAME = 1e-9
+"""Of the objective, by what it may differ inside and outside."""
+
 NOTHING, ROUNDING = 3e-7, 1e-13
 """Of the largest component: less may be but rounding, by products of rows and by the rows themselves."""
 
@@ -178,13 +181,23 @@ class Condensed:
         return self.inside.pack(self.space.lower(coef - np.multiply.outer(intercept, self.space.center)), intercept)
 
     def minimise(self, theta: np.ndarray, *, tol: float, max_iter: int, callback: Callback | None = None) -> Result:
-        """`lbfgs` inside, and outside if rounding has left something to gain."""
+        """`lbfgs` inside, and outside if rounding has left something to gain; on X alone if that loses what was found.
+
+        It does where the rows' components differ by more orders of magnitude than numbers have digits.
+        """
         heard = None if callback is None else lambda step: callback(step._replace(theta=self.lift(step.theta)))
         first = lbfgs(self.inside, self.lower(theta), tol=tol / SAFETY, max_iter=max_iter, callback=heard)
         lifted = replace(first, theta=self.lift(first.theta))
         if first.message == STOPPED or first.n_iter == max_iter:
             return lifted
-        return _go_on(lifted, partial(lbfgs, self), tol=tol, max_iter=max_iter, callback=callback)
+        options: dict[str, Any] = {"tol": tol, "max_iter": max_iter, "callback": callback}
+        last = _go_on(lifted, partial(lbfgs, self), **options)
+        if last.curve[first.n_iter] <= first.value + max(tol, SAME * abs(first.value)):
+            return last
+        self.whole.forget_span()
+        return _go_on(
+            replace(last, theta=theta), partial(lbfgs, self.whole), tol=tol, max_iter=max_iter, callback=callback
+        )
 
 
 class Lifted:

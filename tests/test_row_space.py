@@ -1,9 +1,12 @@
 """Fewer rows than features: the coordinates of the rows' span, and fits in them."""
 
+import warnings
+
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy import optimize, sparse, special
+from sklearn.exceptions import ConvergenceWarning
 
 from skce import CrossEntropyClassifier, CrossEntropyClassifierCV
 from skce._link import link_of
@@ -202,7 +205,7 @@ def test_passes_come_before_the_span_where_it_is_dear(condition, monkeypatch):
     assert_allclose(told[there], curve[there], rtol=1e-12)
     assert (told >= curve - 1e-12).all()  # what is not in the span is only penalised
     assert (np.diff(curve) < 0).all()
-    assert (training.with_alpha(1e-3).objective.rent == 0) == bool(made)
+    assert training.with_alpha(1e-3).objective.span.sought == bool(made)
     if made:
         short = CrossEntropyClassifier(alpha=model.alpha, max_iter=rent + 2)
         with pytest.warns(UserWarning, match=f"max_iter={rent + 2}"):
@@ -210,6 +213,57 @@ def test_passes_come_before_the_span_where_it_is_dear(condition, monkeypatch):
     monkeypatch.setattr("skce._objective.narrows", lambda X: False)
     direct = CrossEntropyClassifier(alpha=model.alpha, tol=1e-9, max_iter=5000).fit(X, y)
     assert_allclose(result.value, direct.loss_curve_[-1], atol=1e-8)
+
+
+@pytest.mark.parametrize("fit_intercept", [True, False])
+@pytest.mark.parametrize(("n", "alpha", "decades"), [(150, 0.0, 3), (150, 0.0, 8), (310, 1e-2, 8)])
+def test_what_coefficients_of_the_features_cannot_say(n, alpha, decades, fit_intercept):
+    """Components that differ by twelve orders of magnitude and more: what is found in the span may be lost outside."""
+    rng = np.random.default_rng(3)
+    X = rng.normal(size=(n, n)) * np.geomspace(1, 1e-4, n) @ rng.normal(size=(n, n)) / n**0.5
+    y = (X[:, :3] * 3 / X[:, :3].std(axis=0) + 2 * rng.gumbel(size=(n, 3))).argmax(axis=1)
+    X *= 10.0 ** rng.uniform(-decades, decades, n)
+    seen = []
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # without penalty there is no minimum
+        model = CrossEntropyClassifier(alpha=alpha, fit_intercept=fit_intercept).fit(X, y)
+        data = check_fit(model, X, y, None)
+        training = Training(model, link_of("auto", data.targets), data, alpha)
+        result = training.solve(training.objective.start(), lambda step: seen.append(step.n_iter))
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr("skce._objective.narrows", lambda X: False)
+            direct = CrossEntropyClassifier(alpha=alpha, fit_intercept=fit_intercept).fit(X, y)
+    assert model.loss_curve_[-1] < direct.loss_curve_[-1] + 2e-6
+    assert len(model.loss_curve_) == model.n_iter_ + 1
+    assert len(result.curve) == result.n_iter + 1
+    assert seen == list(range(result.n_iter + 1))
+
+
+def test_passes_of_earlier_fits_count(monkeypatch):
+    """On a path, and where a fit goes on from one that was not done, the span is found once passes have paid for it."""
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(200, 300)) * np.geomspace(1, 1e-4, 300) @ np.linalg.qr(rng.normal(size=(300, 300)))[0]
+    y = (X[:, :3] + rng.gumbel(size=(200, 3))).argmax(axis=1)
+    made = []
+
+    def counted(X, **options):
+        made.append(len(X))
+        return row_space(X, **options)
+
+    monkeypatch.setattr("skce._objective.row_space", counted)
+    model = CrossEntropyClassifier(alpha=1e-7, max_iter=10, warm_start=True)
+    for times in range(2):
+        with pytest.warns(ConvergenceWarning, match="max_iter=10"):
+            model.fit(X, y)
+        assert len(made) == times
+    data = check_fit(model, X, y, None)
+    training = Training(model, link_of("auto", data.targets), data, 1.0)
+    rent, theta = training.objective.rent, training.objective.start()
+    for alpha in np.geomspace(1, 1e-4, 9):
+        penalised = training.with_alpha(alpha)
+        theta = penalised.solve(theta).theta
+    assert training.objective.span.passes > rent
+    assert training.objective.span.sought
 
 
 def test_watchers_see_coefficients_of_the_features():

@@ -112,12 +112,12 @@ def test_worker_keeps_to_its_share():
 @dtypes
 @pytest.mark.parametrize("order", ["C", "F"])
 def test_value_gradient_and_model_have_the_same_bits(size, dtype, order):
-    """Whatever the number of threads over shards."""
-    objective = build(*LARGE[size], dtype, order)
-    theta = objective.start() + 0.05 * np.random.default_rng(1).normal(size=objective.start().size)
+    """Whatever the number of threads over shards; each of a new objective, whose models depend on the passes so far."""
     results = []
     for n_threads in (1, 2, 3):
+        objective = build(*LARGE[size], dtype, order)
         objective.rows.n_threads = n_threads
+        theta = objective.start() + 0.05 * np.random.default_rng(1).normal(size=objective.start().size)
         with single_blas_thread:
             value, gradient = objective.value_and_gradient(theta)
             results.append((value, gradient, objective.curvature(theta).solve(gradient)))
