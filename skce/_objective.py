@@ -176,7 +176,7 @@ class Objective:
         0 where that is cheap, or found; inf where it is no narrower than X.
         """
         X = self.rows.arrays[0]
-        if vars(self).get("condensed", X) is None or not narrows(X):
+        if vars(self).get("condensed", X) is None or not narrows(X):  # None: sought in vain, or not to be sought
             return np.inf
         prices = Prices(self.shape, self.loss.one_question_a_column)
         passes = prices.of_row_space(X.shape[0]) / prices.of_pass(X.shape[0])

@@ -192,12 +192,11 @@ class Condensed:
             return lifted
         options: dict[str, Any] = {"tol": tol, "max_iter": max_iter, "callback": callback}
         last = _go_on(lifted, partial(lbfgs, self), **options)
-        if last.curve[first.n_iter] <= first.value + max(tol, SAME * abs(first.value)):
+        kept = last.curve[first.n_iter] <= first.value + max(tol, SAME * abs(first.value))
+        if kept or last.message == STOPPED:
             return last
         self.whole.forget_span()
-        return _go_on(
-            replace(last, theta=theta), partial(lbfgs, self.whole), tol=tol, max_iter=max_iter, callback=callback
-        )
+        return _go_on(replace(last, theta=theta), partial(lbfgs, self.whole), **options)
 
 
 class Lifted:
