@@ -60,7 +60,7 @@ class Exact:
 
     def __init__(self, blocks: np.ndarray, center: np.ndarray | None, *, exact: bool = True, newton: bool = True):
         """Blocks (1, k p, k p) or (k, p, p) in centred coordinates; a direction whose diagonal is 0 is not taken."""
-        self.exact = exact  # not for a focal loss, whose curvature is itself a model
+        self.exact = exact  # not of a focal loss, whose curvature is itself a model
         self.newton = newton
         self.center = center
         diagonal = np.einsum("baa->ba", blocks)
@@ -205,9 +205,9 @@ class Hessian:
         """Whether to build the whole Hessian and keep it: it saves steps, and it alone tells where the minimum is.
 
         If as much was spent on passes since the last one as it costs; or half as much with several outputs, of which
-        factored models know less than of one.
+        factored models know less than of one. That of a focal loss is a model as well, but knows all correlations.
         """
-        if self.sampled or isinstance(self.rows, DaskRows) or not self.loss.convex or not self.prices.allow_hessian:
+        if self.sampled or isinstance(self.rows, DaskRows) or not self.prices.allow_hessian:
             return False  # dask would send one from each partition
         share = 1 if self.shape[0] == 1 else 0.5
         return spent - self._paid_hessian >= share * self.prices.of_hessian(self.rows.n_rows)

@@ -87,6 +87,8 @@ class Objective:
         Over the rows, so far.
     span : Span
         What is known of the span of the rows, shared by the objectives of all penalties.
+    resumed : bool
+        Whether a fit goes on from coefficients that another left.
     sample : Objective or None
         The same over few of the rows, to start from their minimum; None where all are few, or a start is known.
     """
@@ -115,6 +117,7 @@ class Objective:
         self.correlated = True
         self.passes = 0
         self.span = Span()
+        self.resumed = False
         self.shape = (n_outputs, X.shape[1] + fit_intercept)
         self.rows = rows_of(X, targets, weights, n_outputs)
         self._mass = mass
@@ -200,7 +203,7 @@ class Objective:
         if space is None:
             return None
         inside = self._over(space.features, targets, weights)
-        inside.correlated = False
+        inside.correlated, inside.resumed = False, True  # from where steps on X have come to
         return Condensed(self, inside, space)
 
     def _over(self, X: Any, targets: Any, weights: Any) -> "Objective":
@@ -250,11 +253,15 @@ class Objective:
         """W and b in the precision and the order of the products."""
         return coef.astype(self.dtype, order="F"), intercept.astype(self.dtype)
 
+    def resume(self) -> None:
+        """A fit is going to start from coefficients that another left, and not from a sample's."""
+        self.sample, self.resumed = None, True
+
     def with_alpha(self, alpha: float) -> "Objective":
         """The same with another penalty; what is known of the rows is shared, and so is a start."""
         other = copy(self)
         other.alpha = alpha
-        other.sample = None
+        other.resume()
         for name in ("hessian", "_sampled_hessian"):
             known = getattr(self, name)
             setattr(other, name, None if known is None else known.with_alpha(alpha))

@@ -146,7 +146,7 @@ class Condensed:
     space : RowSpace
     """
 
-    sample = None
+    sample, resumed = None, False  # it begins where the inside ends
 
     def __init__(self, whole: Any, inside: Any, space: RowSpace):
         self.whole, self.inside, self.space = whole, inside, space

@@ -56,7 +56,7 @@ class Training:
     def start(self, *, resume: bool, streaming: bool) -> NDArray[Any]:
         """The estimator's coefficients, the best constant prediction, or 0 where a stream does not tell it yet."""
         if resume and self._fits():
-            self.objective.sample = None
+            self.objective.resume()
             self.objective.span.passes = self.estimator.n_iter_ if self.estimator.converged_ else np.inf
             return self.objective.pack(self.estimator.coef_, self.estimator.intercept_)
         return np.zeros(self.objective.theta_size) if streaming else self.objective.start()

@@ -486,6 +486,22 @@ def test_warm_start_far_from_the_optimum(k, alpha):
         assert objective(model, X, -y, alpha, s) == pytest.approx(objective(cold, X, -y, alpha, s), abs=2e-5)
 
 
+@pytest.mark.parametrize(("seed", "k", "noise", "alphas"), [
+    (0, 8, 3.0, (1e-8, 1e-9)), (3, 8, 3.0, (1e-8, 1e-9)), (1, 2, 0.3, (1e-6, 1e-7))
+])  # fmt: skip
+def test_warm_start_from_a_larger_penalty(seed, k, noise, alphas):
+    """Where the last fit ended nearly all rows are sure, and a model may be far too steep: no claim without a step."""
+    rng = np.random.default_rng(seed)
+    n, d = (500, 60) if k > 2 else (200, 20)
+    X = rng.normal(size=(n, d))
+    y = (X @ rng.normal(size=(d, k)) + noise * rng.gumbel(size=(n, k))).argmax(axis=1)
+    model = CrossEntropyClassifier(warm_start=True)
+    for alpha in (1e-2, 1e-4, 1e-5, 1e-6, 1e-7, *alphas):
+        model.set_params(alpha=alpha).fit(X, y)
+    least = CrossEntropyClassifier(alpha=alpha, tol=1e-12).fit(X, y).loss_curve_[-1]
+    assert model.loss_curve_[-1] - least < 1e-6
+
+
 def test_verbose_prints_a_line_for_each_step(capsys):
     """Silent by default."""
     X, y, _ = problem()
@@ -507,6 +523,20 @@ def test_unscaled_tables_converge(table):
     peer = reference(X, y, alpha=alpha, tol=1e-8)  # the best of scikit-learn's solvers on each of these tables
     assert model.converged_
     assert objective(model, X, y, alpha) <= objective(peer, X, y, alpha) + 1e-6
+
+
+@pytest.mark.parametrize("seed", [0, 3, 5])
+def test_focal_losses_of_heavy_tails_converge(seed):
+    """Not convex, and yet as the others: factored models of such columns would take a thousand steps, or give up."""
+    rng = np.random.default_rng(seed)
+    logs = rng.normal(size=(800, 40)) @ rng.normal(size=(40, 40))
+    y = (logs @ rng.normal(size=(40, 6)) / 10 + rng.gumbel(size=(800, 6))).argmax(axis=1)
+    X = np.exp(logs / 2)
+    model = CrossEntropyClassifier(alpha=1e-4, gamma=2.0, warm_start=True).fit(X, y)
+    assert model.converged_
+    assert model.n_iter_ < 200
+    value = model.loss_curve_[-1]
+    assert value - model.set_params(tol=1e-12).fit(X, y).loss_curve_[-1] < 1e-6
 
 
 @all_sizes

@@ -19,18 +19,23 @@ NOISE = 4 * np.finfo(float).eps
 SAFETY = 3
 """Gains fall unevenly: on the tables of the benchmarks the extrapolation is at most this many times too hopeful."""
 
+LAGGING = 6
+"""Newton's decrement by the Hessian of the step before is 2e times too small where the loss falls off exponentially."""
+
 LASTING = 0.1
 """Of what the step before gained, a step gains less near a minimum, where Newton's method squares the error; where
 there is none it gains 1 / e of it, or 1 / e^2 as steps are lengthened."""
 
 
-def estimated_distance(decrement: float, curve: list[float]) -> float:
+def estimated_distance(decrement: float, curve: list[float], *, resumed: bool) -> float:
     """Estimate of f - min f by the decrement of a model that may be too hopeful.
 
     Once there were two steps it is as much as their gains leave to be gained, if that is more; `SAFETY` times as much
-    as the decrement says before.
+    as the decrement says before, unless the fit is `resumed`: far from W = 0 nothing tells yet that the model holds.
     """
-    return max(decrement, left_to_gain(curve, WINDOW)) if len(curve) > 2 else SAFETY * decrement
+    if len(curve) > 2:
+        return max(decrement, left_to_gain(curve, WINDOW))
+    return np.inf if resumed else SAFETY * decrement
 
 
 def newton_decrement(model: Any, gradient: np.ndarray) -> float:

@@ -30,10 +30,10 @@ def gradient_descent(
     rate, growth = (1.0, 1.1) if learning_rate_init is None else (learning_rate_init, 1.0)
     model = objective.curvature(theta)
     for n_iter in range(max_iter + 1):
-        distance = _distance(model, gradient, curve)
+        distance = _distance(objective, model, gradient, curve)
         if n_iter in REFRESH or distance <= tol:
             model = objective.curvature(theta)
-            distance = _distance(model, gradient, curve)
+            distance = _distance(objective, model, gradient, curve)
         if distance <= tol:
             tell(callback, n_iter, theta, value, distance)
             return Result(theta, value, n_iter, True, CONVERGED, curve)
@@ -55,7 +55,7 @@ def gradient_descent(
     return Result(theta, value, max_iter, False, reached(max_iter), curve)
 
 
-def _distance(model: Any, gradient: np.ndarray, curve: list[float]) -> float:
+def _distance(objective: Any, model: Any, gradient: np.ndarray, curve: list[float]) -> float:
     """Estimate of f - min f; the Hessian itself needs no witness, and small steps gain little each."""
     decrement = newton_decrement(model, gradient)
-    return SAFETY * decrement if model.newton else estimated_distance(decrement, curve)
+    return SAFETY * decrement if model.newton else estimated_distance(decrement, curve, resumed=objective.resumed)

@@ -7,7 +7,16 @@ from typing import Any
 import numpy as np
 from scipy.linalg import blas
 
-from skce.solvers._distance import REFRESH, SAFETY, WINDOW, estimated_distance, lasts, left_to_gain, newton_decrement
+from skce.solvers._distance import (
+    LAGGING,
+    REFRESH,
+    SAFETY,
+    WINDOW,
+    estimated_distance,
+    lasts,
+    left_to_gain,
+    newton_decrement,
+)
 from skce.solvers._line_search import ENOUGH_CURVATURE, ENOUGH_OF_NEWTON, Point, line_search
 from skce.solvers._result import CONVERGED, ENDLESS, STOPPED, Callback, Result, at_the_end_of_precision, reached, tell
 
@@ -102,11 +111,12 @@ class _Quadratic:
         if self._fresh and self._pairs:
             decrement = max(decrement, newton_decrement(self._model, at.gradient))
         if not self.exact:
-            return estimated_distance(decrement, curve)
+            return estimated_distance(decrement, curve, resumed=self._objective.resumed)
         if not self.newton:  # a Hessian that is kept may be from where there was more of it
             return max(SAFETY**2 * decrement, self.left(curve))
-        left = self.left(curve) / CONFIRMED if self._fresh else self.left(curve)
-        return max(SAFETY * decrement, left)
+        if not self._fresh:
+            return max(LAGGING * decrement, self.left(curve))
+        return max(SAFETY * decrement, self.left(curve) / CONFIRMED)
 
     def left(self, curve: list[float]) -> float:
         """What steps leave to be gained; those with a Hessian that is kept may fall well, and still not see it all."""
