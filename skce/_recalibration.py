@@ -125,7 +125,7 @@ def _softmax_maps(targets: Any, log_proba: Any, weights: Any) -> Iterator[tuple[
 class _Anchored:
     """An objective whose penalty is on the distance from `anchor`: |W - A|^2 = |W|^2 - 2 A.W + |A|^2."""
 
-    sample = None
+    sample, resumed = None, True
     """It starts from the solution for another penalty."""
 
     def __init__(self, objective: Objective, anchor: NDArray[np.float64]):

@@ -114,16 +114,47 @@ class Loss(ABC):
         """
         return self.unchecked_value(*self._check(targets, logits))
 
-    def gradient(self, targets: ArrayLike, logits: ArrayLike) -> NDArray[Any]:
-        """Derivative of each row's loss in its logits, of the logits' shape. Parameters as for `value`."""
-        return self.value_and_gradient(targets, logits)[1]
+    def gradient(self, targets: ArrayLike, logits: ArrayLike, *, out: NDArray[Any] | None = None) -> NDArray[Any]:
+        """Derivative of each row's loss in its logits, of their shape. Parameters as for `value_and_gradient`."""
+        return self.value_and_gradient(targets, logits, out=out)[1]
 
-    def value_and_gradient(self, targets: ArrayLike, logits: ArrayLike) -> tuple[NDArray[Any], NDArray[Any]]:
-        """`value` and `gradient` in one pass, for little more than the price of one."""
+    def value_and_gradient(
+        self, targets: ArrayLike, logits: ArrayLike, *, out: NDArray[Any] | None = None
+    ) -> tuple[NDArray[Any], NDArray[Any]]:
+        """`value` and `gradient` in one pass, for little more than the price of one.
+
+        Parameters
+        ----------
+        targets, logits : array-like
+            As for `value`.
+        out : ndarray, default=None
+            Where to write the gradient: a C-ordered array of the logits' shape and dtype. A loop that uses it again
+            saves what the system takes to hand out and clear a new one, a quarter of the time of a million rows.
+
+        Returns
+        -------
+        values : ndarray of shape (n,)
+        gradient : ndarray of the logits' shape
+            `out`, if it was given.
+
+        Raises
+        ------
+        ValueError
+            As for `value`; or `out` does not fit, or is the logits' or the targets' own memory.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from skce import SoftmaxCrossEntropy
+        >>> logits, gradient = np.zeros((1, 2)), np.empty((1, 2))
+        >>> values, _ = SoftmaxCrossEntropy().value_and_gradient([0], logits, out=gradient)
+        >>> values.round(4), gradient
+        (array([0.6931]), array([[-0.5,  0.5]]))
+        """
         y, z = self._check(targets, logits)
-        gradient = np.empty(z.shape, dtype=z.dtype)
-        out = np.empty(len(z), dtype=z.dtype)
-        values = self._rows(z, y, gradient).map(lambda z, y, g: self.block(y, z, g), out)
+        gradient = np.empty(z.shape, dtype=z.dtype) if out is None else validation.check_out(out, z, y)
+        rows = self._rows(z, y, gradient)
+        values = rows.map(lambda z, y, g: self.block(y, z, g), np.empty(len(z), dtype=z.dtype))
         self._explain(z, np.isnan(values.max()))
         return values, gradient
 

@@ -140,6 +140,42 @@ def test_value_and_gradient_are_value_and_gradient(case):
     assert_array_equal(gradient, loss.gradient(targets, logits))
 
 
+@every_case
+@pytest.mark.parametrize("dtype", ["f4", "f8"])
+def test_gradient_is_written_where_it_is_asked_for(case, dtype):
+    """The same bits in the caller's array, whatever was there."""
+    loss, _, targets, logits = random_problem(case, "far", dtype)
+    values, gradient = loss.value_and_gradient(targets, logits)
+    out = np.full(logits.shape, np.nan, dtype)
+    same_values, same = loss.value_and_gradient(targets, logits, out=out)
+    assert same is out
+    assert_array_equal(out, gradient)
+    assert_array_equal(same_values, values)
+    assert loss.gradient(targets, logits, out=out) is out
+    assert_array_equal(out, gradient)
+
+
+@pytest.mark.parametrize(("out", "error", "message"), [
+    ([[0.0, 0.0]], TypeError, "out must be a NumPy array, got list"),
+    (np.empty((1, 3)), ValueError, r"out must have the logits' shape \(3, 2\) and dtype float64, got \(1, 3\)"),
+    (np.empty((3, 2), "f4"), ValueError, "dtype float64, got .* and float32"),
+    (np.empty((2, 3)).T, ValueError, "out must be C-ordered and writeable"),
+    (np.broadcast_to(0.0, (3, 2)), ValueError, "out must be C-ordered and writeable"),
+])  # fmt: skip
+def test_arrays_that_cannot_hold_a_gradient(out, error, message):
+    """They are named before anything is written."""
+    with pytest.raises(error, match=message):
+        SoftmaxCrossEntropy().value_and_gradient([0, 1, 0], np.zeros((3, 2)), out=out)
+
+
+def test_gradient_is_not_written_over_what_it_is_computed_from():
+    """Blocks of rows are read after others were written."""
+    logits, targets = np.zeros((3, 2)), np.full((3, 2), 0.5)
+    for own in (logits, targets):
+        with pytest.raises(ValueError, match="out must not share memory with the logits or the targets"):
+            SoftmaxCrossEntropy().gradient(targets, logits, out=own)
+
+
 # --- confident rows ---------------------------------------------------------------------------------------------------
 
 

@@ -110,6 +110,7 @@ from skce._validation.losses import (
     check_class_count,
     check_class_weights,
     check_loss_input,
+    check_out,
     check_weight_range,
     resolve_class_weight,
 )
@@ -195,6 +196,7 @@ __all__ = [
     "check_onnx_classes",
     "check_option",
     "check_options_of",
+    "check_out",
     "check_outputs",
     "check_pair_of_parts",
     "check_pairs",

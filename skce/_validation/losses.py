@@ -48,6 +48,22 @@ def check_target_values(targets: np.ndarray, outputs: np.ndarray, n_codes: int |
     return targets
 
 
+def check_out(out: Any, outputs: np.ndarray, targets: np.ndarray) -> np.ndarray:
+    """An array that a derivative in the outputs can be written to."""
+    if not isinstance(out, np.ndarray):
+        raise TypeError(f"out must be a NumPy array, got {type(out).__name__}.")
+    if out.shape != outputs.shape or out.dtype != outputs.dtype:
+        raise ValueError(
+            f"out must have the logits' shape {outputs.shape} and dtype {outputs.dtype}, got {out.shape} and "
+            f"{out.dtype}."
+        )
+    if not (out.flags.c_contiguous and out.flags.writeable):
+        raise ValueError("out must be C-ordered and writeable.")
+    if np.may_share_memory(out, outputs) or np.may_share_memory(out, targets):
+        raise ValueError("out must not share memory with the logits or the targets: they are read while it is written.")
+    return out
+
+
 def check_class_weights(class_weight: Any) -> tuple | None:
     """Weights of a loss's classes in the order of the codes, as a tuple: (k,), or (2, k) for k yes/no questions."""
     if class_weight is None:
