@@ -58,14 +58,26 @@ class Exact:
     It has (k p)^2 numbers; k blocks of p^2 where the logits do not interact.
     """
 
-    def __init__(self, blocks: np.ndarray, center: np.ndarray | None, *, exact: bool = True, newton: bool = True):
-        """Blocks (1, k p, k p) or (k, p, p) in centred coordinates; a direction whose diagonal is 0 is not taken."""
+    def __init__(
+        self,
+        blocks: np.ndarray,
+        center: np.ndarray | None,
+        penalty: np.ndarray | float = 0.0,
+        *,
+        exact: bool = True,
+        newton: bool = True,
+    ):
+        """Blocks (1, k p, k p) or (k, p, p) in centred coordinates, and what is added to their diagonals.
+
+        A direction whose diagonal is 0 is not taken.
+        """
         self.exact = exact  # not of a focal loss, whose curvature is itself a model
         self.newton = newton
         self.center = center
-        diagonal = np.einsum("baa->ba", blocks)
+        diagonal = np.einsum("baa->ba", blocks) + penalty
         self.scale = np.divide(1, np.sqrt(np.abs(diagonal)), out=np.zeros(diagonal.shape), where=diagonal > 0)
         scaled = blocks * self.scale[:, None, :] * self.scale[:, :, None]
+        np.einsum("baa->ba", scaled)[:] = diagonal > 0
         self.factors = [_with_jitter(_cholesky, block) for block in scaled]
 
     def solve(self, gradient: np.ndarray) -> np.ndarray:
@@ -162,6 +174,7 @@ class Hessian:
         self._known: tuple[np.ndarray, np.ndarray] | None = None
         self._pass = self.prices.of_pass(rows.n_rows)
         self._kept: Exact | None = None
+        self._of_loss: Any = None
         self._paid = -ON_TRUST * self._pass if correlated and not self.sampled else 0.0
         self._paid_hessian = 0.0
         self.rare: np.ndarray = np.zeros(0, np.intp)
@@ -198,7 +211,9 @@ class Hessian:
     def with_alpha(self, alpha: float) -> "Hessian":
         """The same with another penalty: what is known of the rows is shared."""
         other = copy(self)
-        other.alpha, other._kept = alpha, None
+        other.alpha = alpha
+        if self._kept is not None:
+            other._kept = other._penalised()
         return other
 
     def _hessian_pays(self, spent: float) -> bool:
@@ -277,7 +292,7 @@ class Hessian:
         return center, variance
 
     def _exact(self, curvature: Callable[..., Curvature], eps: float) -> Exact:
-        """The Hessian itself, of products with that `eps`."""
+        """The Hessian itself, of products with that `eps`; what the loss adds to it is kept for other penalties."""
         (hessian,) = self.looked_at.sum(partial(block_hessian, curvature, self.center))
         hessian /= self.total
         k, p = self.shape
@@ -290,11 +305,18 @@ class Hessian:
             hessian = pin(hessian)
         diagonal = np.einsum("abb->ab" if self.independent else "abab->ab", hessian)  # a view
         np.maximum(diagonal, 0, out=diagonal)  # a saturated p - p^2 may round to less
-        diagonal[:, :d] += self.alpha + eps * STEEPEST * self.variance
+        diagonal[:, :d] += eps * STEEPEST * self.variance
         diagonal[:, d:] += eps * STEEPEST
-        blocks = hessian if self.independent else hessian.reshape(1, k * p, k * p)
+        self._of_loss = hessian if self.independent else hessian.reshape(1, k * p, k * p)
+        return self._penalised()
+
+    def _penalised(self) -> Exact:
+        """What the loss adds to the Hessian, and what the penalty does."""
+        penalty = np.zeros(self.shape)
+        penalty[:, : len(self.variance)] = self.alpha
         exact = self.loss.convex and not self.sampled
-        return Exact(blocks, self.center, exact=exact, newton=exact and self.newton)
+        penalty = penalty.reshape(self._of_loss.shape[:2])
+        return Exact(self._of_loss, self.center, penalty, exact=exact, newton=exact and self.newton)
 
     def _factored(self, curvature: Callable[..., Curvature], eps: float, anew: bool) -> Factored:
         """With the covariance as it is here if that is looked at anew, or as it was, or its diagonal."""

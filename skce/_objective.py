@@ -190,8 +190,10 @@ class Objective:
         """The same in the coordinates of the rows' span, None where rounding hides it; one span for all penalties."""
         if not self.span.sought:
             self.span.sought, self.span.condensed = True, self._condensed()
-        first = self.span.condensed
-        return first if first is None or first.whole is self else first.with_alpha(self)
+        last = self.span.condensed
+        if last is not None and last.whole is not self:
+            last = self.span.condensed = last.with_alpha(self)
+        return last
 
     def forget_span(self) -> None:
         """Not to be used again, for any penalty."""

@@ -200,9 +200,9 @@ def _path(
         theta = training.objective.start()
     for i, alpha in enumerate(alphas):
         with single_blas_thread:
-            penalised = training.with_alpha(float(alpha)) if i else training
-            result = penalised.solve(theta, penalised.watched()[0])
+            training = training.with_alpha(float(alpha)) if i else training
+            result = training.solve(theta, training.watched()[0])
         theta = result.theta
         model = clone(base).set_params(alpha=float(alpha))
         model.n_features_in_ = data.X.shape[1]
-        yield model._store(penalised, result)
+        yield model._store(training, result)

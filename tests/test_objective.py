@@ -269,6 +269,23 @@ def test_exact_model_is_the_differentiated_gradient(k, fit_intercept, container,
 
 @all_sizes
 @intercepts
+@pytest.mark.parametrize("alpha", [0.0, 0.05])
+def test_a_hessian_that_is_kept_serves_other_penalties(k, fit_intercept, alpha):
+    """It is that of the objective with the other penalty, at the point where it was built."""
+    first, other = (build(k, fit_intercept=fit_intercept, alpha=a) for a in (2.0, alpha))
+    theta, v = random_theta(first), contrasts(first)
+    for objective in (first, other):
+        objective.hessian.newton = True
+        model = objective.curvature(theta)
+    next_one = first.with_alpha(alpha)
+    next_one.hessian.newton = False
+    kept = next_one.curvature(next_one.start())
+    assert kept.exact
+    assert_allclose(kept.solve(v), model.solve(v), rtol=1e-9)
+
+
+@all_sizes
+@intercepts
 @containers
 @pytest.mark.parametrize("alpha", [0.0, 0.05])
 @pytest.mark.parametrize("options", ["plain", "weighted", "heavily weighted", "smoothed", "not weighted"])

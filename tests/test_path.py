@@ -560,7 +560,10 @@ class Counting:
 
 @pytest.mark.parametrize("table", ["digits", "wine", "random"])
 def test_path_takes_fewer_steps_than_cold_fits(table, monkeypatch):
-    """Each alpha starts from the one before, so the path's steps are fewer in total."""
+    """Each alpha starts from the one before, so the path's steps are fewer in total.
+
+    On digits by far: there a Hessian that was dear serves the alphas after it.
+    """
     if table == "random":
         X, y, _ = problem(5, n=2000, d=20)
     else:
@@ -574,7 +577,7 @@ def test_path_takes_fewer_steps_than_cold_fits(table, monkeypatch):
         cross_val_score(CrossEntropyClassifier(alpha=alpha, solver="cold"), X, y, cv=cv)
     CrossEntropyClassifier(alpha=model.alpha_, solver="cold").fit(X, y)
     assert warm.fits == cold.fits == 9 * 3 + 1
-    assert warm.steps < 0.9 * cold.steps
+    assert warm.steps < (0.5 if table == "digits" else 0.9) * cold.steps
 
 
 # In scikit-learn's company

@@ -110,13 +110,13 @@ class _Quadratic:
         decrement = -(at.gradient @ direction) / 2
         if self._fresh and self._pairs:
             decrement = max(decrement, newton_decrement(self._model, at.gradient))
-        if not self.exact:
-            return estimated_distance(decrement, curve, resumed=self._objective.resumed)
-        if not self.newton:  # a Hessian that is kept may be from where there was more of it
-            return max(SAFETY**2 * decrement, self.left(curve))
-        if not self._fresh:
+        if self.newton and self._fresh:
+            return max(SAFETY * decrement, self.left(curve) / CONFIRMED)
+        if self.newton:
             return max(LAGGING * decrement, self.left(curve))
-        return max(SAFETY * decrement, self.left(curve) / CONFIRMED)
+        if self.exact:  # a Hessian that is kept may be from where there was more of it
+            decrement *= SAFETY**2
+        return estimated_distance(decrement, curve, resumed=self._objective.resumed)
 
     def left(self, curve: list[float]) -> float:
         """What steps leave to be gained; those with a Hessian that is kept may fall well, and still not see it all."""
