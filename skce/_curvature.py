@@ -169,7 +169,7 @@ class Hessian:
         self.sampled = stand_ins is not None
         looked_at = self.looked_at = rows if stand_ins is None else stand_ins
         self.prices = Prices(shape, self.independent, stored_a_row(X))
-        self.newton = self.prices.favour_newton(rows.n_rows, looked_at.n_rows)
+        self.newton = self._newton_at_once = self.prices.favour_newton(rows.n_rows, looked_at.n_rows)
         self.sample = looked_at if self.newton or self.sampled else self._sample(random_state)
         self._known: tuple[np.ndarray, np.ndarray] | None = None
         self._pass = self.prices.of_pass(rows.n_rows)
@@ -208,10 +208,14 @@ class Hessian:
             self.sample, self.rare = self._all_rows(), self.rare[:0]
         return self._factored(curvature, eps, self._covariance_pays(spent))
 
-    def with_alpha(self, alpha: float) -> "Hessian":
-        """The same with another penalty: what is known of the rows is shared."""
-        other = copy(self)
-        other.alpha = alpha
+    def with_alpha(self, alpha: float, passes: float) -> "Hessian":
+        """The same for the next fit, with another penalty: what is known of the rows is shared.
+
+        The passes of this fit tell how many that one will take: what they cost counts as spent before it begins.
+        """
+        other, spent = copy(self), passes * self._pass
+        other.alpha, other.newton = alpha, self._newton_at_once
+        other._paid, other._paid_hessian = max(self._paid, 0) - spent, max(self._paid_hessian, 0) - spent
         if self._kept is not None:
             other._kept = other._penalised()
         return other

@@ -234,6 +234,11 @@ class Objective:
         single = X.dtype == np.float32 and large and (self._sampled_hessian or self.hessian).offset() < FAR
         return np.dtype(np.float32 if single else np.float64)
 
+    @property
+    def rounding(self) -> float:
+        """Relative error of the objective; that of a mean of many rows is less than that of one."""
+        return max(np.finfo(float).eps, float(np.finfo(self.dtype).eps) / self.rows.n_rows**0.5)
+
     def value_and_gradient(self, theta: np.ndarray) -> tuple[float, np.ndarray]:
         """The objective and its gradient, in one pass over the rows."""
         self.passes += 1
@@ -244,7 +249,9 @@ class Objective:
 
     def curvature(self, theta: np.ndarray) -> "FlatModel":
         """A model of the Hessian at theta, or one that is kept since it was dear."""
-        return FlatModel(self._models.model(*self._cast(*self.unpack(theta)), self.passes), self.shape)
+        models = self._models
+        model = models.model(*self._cast(*self.unpack(theta)), self.passes)
+        return FlatModel(model, self.shape, doubtful=self.resumed and not models.newton)
 
     @property
     def _models(self) -> Hessian:
@@ -262,11 +269,11 @@ class Objective:
     def with_alpha(self, alpha: float) -> "Objective":
         """The same with another penalty; what is known of the rows is shared, and so is a start."""
         other = copy(self)
-        other.alpha = alpha
+        other.alpha, other.passes = alpha, 0
         other.resume()
         for name in ("hessian", "_sampled_hessian"):
             known = getattr(self, name)
-            setattr(other, name, None if known is None else known.with_alpha(alpha))
+            setattr(other, name, None if known is None else known.with_alpha(alpha, self.passes))
         vars(other).pop("condensed", None)
         return other
 
@@ -344,6 +351,9 @@ class FlatModel:
 
     model: Model
     shape: tuple[int, int]
+    doubtful: bool
+    """Whether it may be far too steep: factors, or a Hessian from elsewhere, of a fit that goes on from another's end.
+    There nearly all rows may be sure, and nothing has told yet that it holds."""
 
     @property
     def exact(self) -> bool:

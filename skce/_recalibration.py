@@ -125,11 +125,11 @@ def _softmax_maps(targets: Any, log_proba: Any, weights: Any) -> Iterator[tuple[
 class _Anchored:
     """An objective whose penalty is on the distance from `anchor`: |W - A|^2 = |W|^2 - 2 A.W + |A|^2."""
 
-    sample, resumed = None, True
+    sample = None
     """It starts from the solution for another penalty."""
 
     def __init__(self, objective: Objective, anchor: NDArray[np.float64]):
-        self._objective = objective
+        self._objective, self.rounding = objective, objective.rounding
         self._pull = objective.alpha * anchor.reshape(-1)
         self._constant = float(self._pull @ anchor.reshape(-1)) / 2
 

@@ -146,11 +146,16 @@ class Condensed:
     space : RowSpace
     """
 
-    sample, resumed = None, False  # it begins where the inside ends
+    sample = None
 
     def __init__(self, whole: Any, inside: Any, space: RowSpace):
         self.whole, self.inside, self.space = whole, inside, space
         whole.dtype = inside.dtype  # double precision, to compare with the value inside
+
+    @property
+    def rounding(self) -> float:
+        """That of the whole."""
+        return self.whole.rounding
 
     def with_alpha(self, whole: Any) -> "Condensed":
         """The same for an objective that differs in its penalty."""
@@ -202,7 +207,7 @@ class Condensed:
 class Lifted:
     """A model of the Hessian in the span; outside it takes no step."""
 
-    exact = newton = False
+    exact = newton = doubtful = False  # that of the inside has been tried
 
     def __init__(self, condensed: Condensed, model: Any):
         self._condensed, self._model = condensed, model

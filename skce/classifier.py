@@ -393,6 +393,8 @@ class CrossEntropyClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimato
         if watched is not None and self.early_stopping and watched.theta is not None:
             result.theta = watched.theta
         self._store(training, result, watched, streaming=streaming)
+        if not streaming or not np.isfinite(result.value):
+            self._warn_of(result, training.objective.alpha, stacklevel=4 if streaming else 5)
         if bridge is not None:
             bridge.close()
         return self
@@ -418,8 +420,6 @@ class CrossEntropyClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimato
         self.__dict__.pop("validation_loss_curve_", None)
         if watched is not None:
             self.validation_loss_curve_ = np.array(watched.curve)
-        if not streaming or not np.isfinite(result.value):
-            self._warn_of(result, training.objective.alpha, stacklevel=5 if streaming else 6)
         return self
 
     def _warn_of(self, result: Result, alpha: float, stacklevel: int) -> None:

@@ -156,7 +156,7 @@ class Loss(ABC):
         rows = self._rows(z, y, gradient)
         values = rows.map(lambda z, y, g: self.block(y, z, g), np.empty(len(z), dtype=z.dtype))
         self._explain(z, np.isnan(values.max()))
-        return values, gradient
+        return values, gradient if out is None else out
 
     def curvature(self, targets: ArrayLike, logits: ArrayLike) -> Curvature:
         """Second derivatives of each row's loss in its logits. Parameters as for `value`.

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.base import clone
 from sklearn.callback import with_callbacks
+from sklearn.exceptions import ConvergenceWarning
 from sklearn.model_selection import check_cv
 from sklearn.utils import check_random_state
 from sklearn.utils.parallel import Parallel, delayed
@@ -147,10 +148,16 @@ class CrossEntropyClassifierCV(CrossEntropyClassifier):
         base = self._base()
         y = data.targets.values
         folds = list(check_cv(self.cv, y, classifier=y.ndim == 1).split(data.X, y))
-        scores = Parallel(n_jobs=self.n_jobs)(
-            delayed(_path_scores)(base, data, alphas, scorer, *fold) for fold in folds
-        )
-        self.alphas_, self.scores_ = alphas, np.column_stack(scores)
+        paths = Parallel(n_jobs=self.n_jobs)(delayed(_path_scores)(base, data, alphas, scorer, *fold) for fold in folds)
+        scores, converged = np.transpose(paths, (2, 1, 0))
+        if not converged.all():
+            warnings.warn(
+                f"{int(np.sum(converged == 0))} of {converged.size} fits to folds stopped before tol={self.tol:g} was "
+                "reached. Their scores are what they were then. Increase max_iter, tol or the least of alphas.",
+                ConvergenceWarning,
+                stacklevel=3,
+            )
+        self.alphas_, self.scores_ = alphas, scores
         self.alpha_ = float(alphas[_best(self.scores_.mean(axis=1))])
         return self._fit(link_of(self.link, data.targets), data, alpha=self.alpha_, resume=False)
 
@@ -179,11 +186,12 @@ def _path_scores(
     scorer: Any,
     train: NDArray[Any],
     test: NDArray[Any],
-) -> list[float]:
-    """Scores of a fold's path."""
+) -> list[tuple[float, bool]]:
+    """Scores of a fold's path, and whether the fits converged."""
     X, targets, weights = data.take(test)
     options = {"sample_weight": weights} if weights is not None and validation.accepts_weights(scorer) else {}
-    return [float(scorer(model, X, targets.labels(), **options)) for model in _path(base, data.fold(train), alphas)]
+    models = _path(base, data.fold(train), alphas)
+    return [(float(scorer(model, X, targets.labels(), **options)), model.converged_) for model in models]
 
 
 def _path(

@@ -539,6 +539,18 @@ def test_focal_losses_of_heavy_tails_converge(seed):
     assert value - model.set_params(tol=1e-12).fit(X, y).loss_curve_[-1] < 1e-6
 
 
+@pytest.mark.parametrize("seed", [3, 4, 8])
+def test_many_classes_of_correlated_features_converge(seed):
+    """Too many coefficients for a Hessian. The last steps gain little, right after some that gained much."""
+    rng = np.random.default_rng(seed)
+    n, d, k = 3000, 100, 12
+    basis = np.linalg.qr(rng.normal(size=(d, d)))[0]
+    X = rng.normal(size=(n, d)) * np.geomspace(1, 1e-2, d) @ basis
+    y = (X / X.std(axis=0) @ rng.normal(size=(d, k)) / d**0.5 * 6 + rng.gumbel(size=(n, k))).argmax(axis=1)
+    model, least = (CrossEntropyClassifier(alpha=0.01 / n, tol=tol).fit(X, y) for tol in (1e-6, 1e-10))
+    assert model.loss_curve_[-1] - least.loss_curve_[-1] < 1e-6
+
+
 @all_sizes
 @pytest.mark.parametrize("columns", ["one 1e6", "one 1e-6", "all mixed"])
 def test_units_do_not_matter_without_penalty(k, columns):
@@ -923,6 +935,7 @@ def test_random_state_chooses_rows_not_results():
         ({"alpha": True}, TypeError, "alpha must be a number"),
         ({"label_smoothing": 1.0}, ValueError, r"label_smoothing must be in \[0, 1\), got 1.0"),
         ({"label_smoothing": -0.1}, ValueError, "label_smoothing must be"),
+        ({"gamma": -1.0}, ValueError, r"gamma must be in \[0, inf\), got -1.0"),
         ({"tol": -1e-6}, ValueError, "tol must be"),
         ({"tol": np.nan}, ValueError, "tol must be"),
         ({"max_iter": 0}, ValueError, "max_iter must be"),

@@ -155,6 +155,16 @@ def test_gradient_is_written_where_it_is_asked_for(case, dtype):
     assert_array_equal(out, gradient)
 
 
+@pytest.mark.filterwarnings("ignore:the matrix subclass")
+@pytest.mark.parametrize("form", [np.matrix, np.ma.array])
+def test_gradient_is_written_to_arrays_of_other_kinds(form):
+    """What is special about them is left as it is."""
+    targets, logits = [0, 2], np.array([[2.0, 0.0, 1.0], [0.5, -1.0, 3.0]])
+    out = form(np.empty((2, 3)))
+    assert SoftmaxCrossEntropy().gradient(targets, logits, out=out) is out
+    assert_array_equal(np.asarray(out), SoftmaxCrossEntropy().gradient(targets, logits))
+
+
 @pytest.mark.parametrize(("out", "error", "message"), [
     ([[0.0, 0.0]], TypeError, "out must be a NumPy array, got list"),
     (np.empty((1, 3)), ValueError, r"out must have the logits' shape \(3, 2\) and dtype float64, got \(1, 3\)"),

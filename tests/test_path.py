@@ -536,8 +536,12 @@ def test_a_failed_fit_leaves_the_last_one():
 def test_max_iter_warns():
     """A path that does not converge says so, with what to change, and still has scores."""
     X, y = load_wine(return_X_y=True)
-    with pytest.warns(ConvergenceWarning, match="max_iter"):
+    with pytest.warns(ConvergenceWarning, match="max_iter") as caught:
         model = CrossEntropyClassifierCV(alphas=3, max_iter=1).fit(X, y)
+    ours, scores = sorted(str(warning.message) for warning in caught)
+    assert ours.startswith("'auto' stopped")
+    assert scores.startswith("15 of 15 fits to folds stopped")
+    assert {warning.filename for warning in caught} == {__file__}
     assert not model.converged_
     assert np.isfinite(model.scores_).all()
 

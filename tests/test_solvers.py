@@ -15,6 +15,8 @@ all_solvers = pytest.mark.parametrize("solver", sorted(SOLVERS.keys() - MINI_BAT
 class Inverse:
     """A model of the Hessian that multiplies by a matrix."""
 
+    doubtful = False
+
     def __init__(self, inverse, exact=False):
         self.inverse = inverse
         self.exact = self.newton = exact
@@ -26,7 +28,7 @@ class Inverse:
 class Quadratic:
     """(x - a)^T H (x - a) / 2 + c, with a model of H: itself, its diagonal, or the identity."""
 
-    sample, resumed = None, False
+    sample, rounding = None, np.finfo(float).eps
 
     def __init__(self, model="exact", condition=50.0, size=6, seed=0):
         rng = np.random.default_rng(seed)
@@ -54,7 +56,7 @@ class Quadratic:
 class Valley:
     """A convex function with a long curved valley floor: log(cosh) across, slowly rising along a rotated axis."""
 
-    sample, resumed = None, False
+    sample, rounding = None, np.finfo(float).eps
 
     minimum = np.array([0.7, -0.3])
 

@@ -61,7 +61,7 @@ def check_out(out: Any, outputs: np.ndarray, targets: np.ndarray) -> np.ndarray:
         raise ValueError("out must be C-ordered and writeable.")
     if np.may_share_memory(out, outputs) or np.may_share_memory(out, targets):
         raise ValueError("out must not share memory with the logits or the targets: they are read while it is written.")
-    return out
+    return np.asarray(out)  # a matrix, or an array with a mask, would take the kernels' steps in its own way
 
 
 def check_class_weights(class_weight: Any) -> tuple | None:

@@ -10,8 +10,9 @@ import numpy as np
 REFRESH = frozenset({5, 10, 20, 40, *range(80, 10_001, 80)})
 """Iterations after which a model of the Hessian is built anew: probabilities move most at first."""
 
-WINDOW = 5
-"""Steps whose gain is compared with that of as many before."""
+WINDOWS = (2, 5)
+"""Steps whose gain is compared with that of as many before: few of them are misled by one that is uneven, many by the
+fast ones that went before a slow end."""
 
 NOISE = 4 * np.finfo(float).eps
 """Of the objective: what a step gains by rounding."""
@@ -27,15 +28,15 @@ LASTING = 0.1
 there is none it gains 1 / e of it, or 1 / e^2 as steps are lengthened."""
 
 
-def estimated_distance(decrement: float, curve: list[float], *, resumed: bool) -> float:
+def estimated_distance(decrement: float, curve: list[float], *, doubtful: bool) -> float:
     """Estimate of f - min f by the decrement of a model that may be too hopeful.
 
     Once there were two steps it is as much as their gains leave to be gained, if that is more; `SAFETY` times as much
-    as the decrement says before, unless the fit is `resumed`: far from W = 0 nothing tells yet that the model holds.
+    as the decrement says before, unless the model is `doubtful`.
     """
     if len(curve) > 2:
-        return max(decrement, left_to_gain(curve, WINDOW))
-    return np.inf if resumed else SAFETY * decrement
+        return max(decrement, *(left_to_gain(curve, window) for window in WINDOWS))
+    return np.inf if doubtful else SAFETY * decrement
 
 
 def newton_decrement(model: Any, gradient: np.ndarray) -> float:

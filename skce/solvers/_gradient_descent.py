@@ -30,10 +30,10 @@ def gradient_descent(
     rate, growth = (1.0, 1.1) if learning_rate_init is None else (learning_rate_init, 1.0)
     model = objective.curvature(theta)
     for n_iter in range(max_iter + 1):
-        distance = _distance(objective, model, gradient, curve)
+        distance = _distance(model, gradient, curve, max_iter)
         if n_iter in REFRESH or distance <= tol:
             model = objective.curvature(theta)
-            distance = _distance(objective, model, gradient, curve)
+            distance = _distance(model, gradient, curve, max_iter)
         if distance <= tol:
             tell(callback, n_iter, theta, value, distance)
             return Result(theta, value, n_iter, True, CONVERGED, curve)
@@ -47,7 +47,8 @@ def gradient_descent(
             if new_value < value:
                 break
             if np.array_equal(theta + move, theta) or not np.isfinite(gradient).all():
-                return at_the_end_of_precision(partial(Result, theta, value, n_iter, curve=curve), value, distance)
+                end = partial(Result, theta, value, n_iter, curve=curve)
+                return at_the_end_of_precision(end, value, newton_decrement(model, gradient), tol)
             move, rate = np.zeros_like(move), rate / 2
         theta, value, gradient = theta + move, new_value, new_gradient
         curve.append(value)
@@ -55,7 +56,9 @@ def gradient_descent(
     return Result(theta, value, max_iter, False, reached(max_iter), curve)
 
 
-def _distance(objective: Any, model: Any, gradient: np.ndarray, curve: list[float]) -> float:
+def _distance(model: Any, gradient: np.ndarray, curve: list[float], max_iter: int) -> float:
     """Estimate of f - min f; the Hessian itself needs no witness, and small steps gain little each."""
     decrement = newton_decrement(model, gradient)
-    return SAFETY * decrement if model.newton else estimated_distance(decrement, curve, resumed=objective.resumed)
+    if model.newton:
+        return SAFETY * decrement
+    return estimated_distance(decrement, curve, doubtful=model.doubtful and len(curve) <= max_iter)

@@ -11,7 +11,6 @@ from skce.solvers._distance import (
     LAGGING,
     REFRESH,
     SAFETY,
-    WINDOW,
     estimated_distance,
     lasts,
     left_to_gain,
@@ -48,7 +47,7 @@ def lbfgs(objective: Any, theta: np.ndarray, *, tol: float, max_iter: int, callb
     Nocedal, J., S. J. Wright, "Numerical Optimization", 2nd ed., 2006, algorithms 7.4 and 3.5.
     """
     at = _head_start(objective, theta, tol=tol, max_iter=max_iter)
-    around, curve, n_iter = _Quadratic(objective, at), [at.value], 0
+    around, curve, n_iter = _Quadratic(objective, at, max_iter), [at.value], 0
     while True:
         if around.newton and around.left(curve) > tol:  # whatever the last Hessian says, which need not be asked then
             around.renew(at)
@@ -67,7 +66,7 @@ def lbfgs(objective: Any, theta: np.ndarray, *, tol: float, max_iter: int, callb
             return end(False, reached(max_iter))
         while (step := line_search(objective, at, direction, around.enough)) is None:
             if not around.forget(at):
-                return at_the_end_of_precision(end, at.value, -(at.gradient @ direction) / 2)
+                return at_the_end_of_precision(end, at.value, -(at.gradient @ direction) / 2, tol)
             direction = around.direction(at)
         n_iter += 1
         around.learn(at, step, direction, n_iter)
@@ -78,8 +77,8 @@ def lbfgs(objective: Any, theta: np.ndarray, *, tol: float, max_iter: int, callb
 class _Quadratic:
     """What `lbfgs` knows of the curvature around a point: a model of the Hessian, and pairs (s, y) that correct it."""
 
-    def __init__(self, objective: Any, at: Point):
-        self._objective = objective
+    def __init__(self, objective: Any, at: Point, max_iter: int):
+        self._objective, self._max_iter = objective, max_iter
         self._pairs = deque[tuple](maxlen=int(np.clip(MEMORY_NUMBERS // len(at.theta), 5, MEMORY)))
         self._model: Any = None
         self._fresh = False
@@ -116,11 +115,11 @@ class _Quadratic:
             return max(LAGGING * decrement, self.left(curve))
         if self.exact:  # a Hessian that is kept may be from where there was more of it
             decrement *= SAFETY**2
-        return estimated_distance(decrement, curve, resumed=self._objective.resumed)
+        return estimated_distance(decrement, curve, doubtful=self._model.doubtful and len(curve) <= self._max_iter)
 
     def left(self, curve: list[float]) -> float:
-        """What steps leave to be gained; those with a Hessian that is kept may fall well, and still not see it all."""
-        return left_to_gain(curve[-1 - self._newton_steps :], window=1) if self.newton else left_to_gain(curve, WINDOW)
+        """What Newton's steps leave to be gained; those by a Hessian that was kept may fall well and not see it all."""
+        return left_to_gain(curve[-1 - self._newton_steps :], window=1)
 
     def endless(self, curve: list[float]) -> bool:
         """Whether Newton's steps gain as if there were no minimum."""

@@ -50,7 +50,7 @@ def line_search(objective: Any, at: Point, direction: np.ndarray, enough: float)
             bend = rise - slope * t
             turn = -slope * t * t / (2 * bend) if 0 < bend < np.inf else 0.0
             t = low + _between(min(max(turn - low, 1e-3 * (t - low)), (t - low) / 2), (t - low) / 2)
-        if (t - low) * abs(slope) <= np.finfo(float).eps * abs(at.value):  # what is left to gain is lost in rounding
+        if (t - low) * abs(slope) <= objective.rounding * abs(at.value):  # what is left to gain is lost in it
             break
     return best
 

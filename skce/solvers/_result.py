@@ -71,8 +71,8 @@ def reached(max_iter: int) -> str:
     return f"Reached max_iter={max_iter} steps."
 
 
-def at_the_end_of_precision(end: Callable[..., Result], value: float, distance: float) -> Result:
-    """No step goes down any more: converged if what could be gained is lost in rounding."""
-    if distance <= LOST * max(1.0, abs(value)):
+def at_the_end_of_precision(end: Callable[..., Result], value: float, distance: float, tol: float) -> Result:
+    """No step goes down any more: converged if what could be gained is within `tol`, or lost in rounding."""
+    if distance <= max(tol, LOST * max(1.0, abs(value))):
         return end(True, "The objective changes in its last digits only.")
     return end(False, f"No step goes down, at an estimated distance of {distance:.1e} to the minimum.")
