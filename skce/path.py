@@ -119,7 +119,9 @@ class CrossEntropyClassifierCV(CrossEntropyClassifier):
     _streaming: ClassVar[dict] = {}
 
     @with_callbacks
-    def fit(self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None) -> Self:
+    def fit(
+        self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None, *, groups: ArrayLike | None = None
+    ) -> Self:
         """Choose alpha, and fit the coefficients to all rows.
 
         Parameters
@@ -130,6 +132,8 @@ class CrossEntropyClassifierCV(CrossEntropyClassifier):
             Labels, soft labels or several labels a row, as in `CrossEntropyClassifier`.
         sample_weight : array-like of shape (n_samples,), default=None
             Weight of each row, in the fits and in the scores.
+        groups : array-like of shape (n_samples,), default=None
+            Group of each row, for splitters that keep groups together.
 
         Returns
         -------
@@ -147,7 +151,8 @@ class CrossEntropyClassifierCV(CrossEntropyClassifier):
         scorer = validation.check_scorer(self, default if self.scoring is None else self.scoring)
         base = self._base()
         y = data.targets.values
-        folds = list(check_cv(self.cv, y, classifier=y.ndim == 1).split(data.X, y))
+        groups = None if groups is None else validation.check_groups(groups, len(y))
+        folds = list(check_cv(self.cv, y, classifier=y.ndim == 1).split(data.X, y, groups))
         paths = Parallel(n_jobs=self.n_jobs)(delayed(_path_scores)(base, data, alphas, scorer, *fold) for fold in folds)
         scores, converged = np.transpose(paths, (2, 1, 0))
         if not converged.all():

@@ -14,6 +14,7 @@ from sklearn.datasets import load_breast_cancer, load_digits, load_wine
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.model_selection import (
     GridSearchCV,
+    GroupKFold,
     KFold,
     LeaveOneOut,
     PredefinedSplit,
@@ -314,6 +315,20 @@ def test_folds_are_scikit_learns(cv):
     X, y, _ = problem()
     model = path(cv=cv).fit(X, y)
     assert_same_choice(model, grid(X, y, cv=cv))
+
+
+@pytest.mark.parametrize("names", [False, True])
+def test_groups_are_kept_together(names):
+    """The scores are those of the folds that the splitter makes of the groups, whatever these are called."""
+    X, y, _ = problem()
+    groups = np.random.default_rng(0).integers(7, size=len(y))
+    given = np.array(list("abcdefg"))[groups] if names else groups
+    model = CrossEntropyClassifierCV(alphas=ALPHAS, cv=GroupKFold(3)).fit(X, y, groups=given)
+    folds = list(GroupKFold(3).split(X, y, groups))
+    same = CrossEntropyClassifierCV(alphas=ALPHAS, cv=folds).fit(X, y)
+    assert_array_equal(model.scores_, same.scores_)
+    with pytest.raises(ValueError, match=r"groups must have shape \(150,\), got \(149,\)"):
+        model.fit(X, y, groups=given[1:])
 
 
 def test_folds_may_come_from_a_generator():
