@@ -155,16 +155,17 @@ class CrossEntropyClassifierCV(CrossEntropyClassifier):
         folds = list(check_cv(self.cv, y, classifier=y.ndim == 1).split(data.X, y, groups))
         paths = Parallel(n_jobs=self.n_jobs)(delayed(_path_scores)(base, data, alphas, scorer, *fold) for fold in folds)
         scores, converged = np.transpose(paths, (2, 1, 0))
-        if not converged.all():
+        self.alphas_, self.scores_ = alphas, scores
+        self.alpha_ = float(alphas[_best(self.scores_.mean(axis=1))])
+        self._fit(link_of(self.link, data.targets), data, alpha=self.alpha_, resume=False)
+        if self.converged_ and not converged.all():  # else the last fit has said so
             warnings.warn(
                 f"{int(np.sum(converged == 0))} of {converged.size} fits to folds stopped before tol={self.tol:g} was "
                 "reached. Their scores are what they were then. Increase max_iter, tol or the least of alphas.",
                 ConvergenceWarning,
                 stacklevel=3,
             )
-        self.alphas_, self.scores_ = alphas, scores
-        self.alpha_ = float(alphas[_best(self.scores_.mean(axis=1))])
-        return self._fit(link_of(self.link, data.targets), data, alpha=self.alpha_, resume=False)
+        return self
 
     def _base(self) -> CrossEntropyClassifier:
         """A classifier of the same parameters, with a seed instead of a random state that would move on."""
