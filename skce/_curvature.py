@@ -211,11 +211,11 @@ class Hessian:
     def with_alpha(self, alpha: float, passes: float) -> "Hessian":
         """The same for the next fit, with another penalty: what is known of the rows is shared.
 
-        The passes of this fit tell how many that one will take: what they cost counts as spent before it begins.
+        The passes of this fit tell how many that one will take: towards a Hessian they count as if they were its own.
         """
         other, spent = copy(self), passes * self._pass
         other.alpha, other.newton = alpha, self._newton_at_once
-        other._paid, other._paid_hessian = max(self._paid, 0) - spent, max(self._paid_hessian, 0) - spent
+        other._paid, other._paid_hessian = 0.0, max(self._paid_hessian, 0) - spent
         if self._kept is not None:
             other._kept = other._penalised()
         return other
