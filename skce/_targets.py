@@ -115,13 +115,11 @@ def find_classes(y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         classes, codes = find_classes(whole)
         return classes.astype(y.dtype), codes
     if y.dtype.kind == "O" and len(y):
-        classes = _unique(y)
-        return classes, _index_of(y, classes)
+        return _factorized(y)
     if y.dtype.kind in "iufmM" and y.dtype.itemsize <= 8 and len(y):
-        numbers = _hashable(y)
-        classes = _unique(numbers)
+        classes, codes = _factorized(_hashable(y))
         own = classes.view(y.dtype.newbyteorder("=")) if y.dtype.kind in "mM" else classes
-        return own.astype(y.dtype, copy=False), _places(classes, numbers)
+        return own.astype(y.dtype, copy=False), codes
     if y.dtype.kind in "US" and len(y) and (found := _hashed_classes(y)):
         return found[0].astype(y.dtype), found[1]
     return np.unique(y, return_inverse=True)
@@ -250,20 +248,30 @@ def _hashable(y: np.ndarray) -> np.ndarray:
     return y.astype(np.float32) if y.dtype == np.float16 else y
 
 
-def _unique(y: np.ndarray) -> np.ndarray:
-    """The labels that there are, sorted."""
+def _factorized(y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """`find_classes` by pandas' hash tables: 30 ns a label."""
     import pandas as pd
 
-    return np.sort(pd.unique(np.concatenate([pd.unique(y[rows]) for rows in _slices(len(y))])))
+    codes, found = np.empty(len(y), dtype=np.intp), []
+    for rows in _slices(len(y)):
+        codes[rows], labels = pd.factorize(y[rows])
+        found.append(labels)
+    classes = np.sort(pd.unique(np.concatenate(found)))
+    for rows, labels in zip(_slices(len(y)), found, strict=True):
+        codes[rows] = _places(classes, labels)[codes[rows]]
+    return classes, codes
 
 
 def _places(classes: np.ndarray, y: np.ndarray) -> np.ndarray:
-    """Place of each label among the classes, in whose type they are compared, by pandas: 10 to 30 ns a label."""
+    """Place of each label among the classes, in whose type they are compared, by pandas: 10 to 45 ns a label."""
     import pandas as pd
 
-    index, codes = pd.Index(classes), np.empty(len(y), dtype=np.intp)
+    def index(labels: np.ndarray) -> Any:  # of that type, not the strings that pandas sees in objects: 140 ns
+        return pd.Index(labels.astype(classes.dtype, copy=False), dtype=classes.dtype, copy=False)
+
+    known, codes = index(classes), np.empty(len(y), dtype=np.intp)
     for rows in _slices(len(y)):
-        codes[rows] = index.get_indexer(y[rows].astype(classes.dtype, copy=False))
+        codes[rows] = known.get_indexer(index(y[rows]))
     return codes
 
 

@@ -601,15 +601,15 @@ class _SigmoidEntropy(SigmoidLoss):
         """The other answer's probability is what the focal factor and the gradient need."""
         q = np.empty_like(logits) if self.focus and gradient is None else gradient
         values, flip = kernels.logistic_of_codes(logits, codes, q, self.label_smoothing / 2)
-        slope = own = self._own_weight(codes, logits)
+        slope = None
         if self.focus:
             factor, slope = kernels.focus(values, q, self.focus)
             values *= factor
-            slope *= own
         if self.class_weight is not None:
-            values = _times(own, values)
+            own = self._own_weight(codes, logits)
+            values, slope = _times(own, values), own if slope is None else slope * own
         if gradient is not None:
-            if self.focus or self.class_weight is not None:
+            if slope is not None:
                 gradient *= slope
             kernels.flip_signs(gradient, flip)
         return values
