@@ -3,6 +3,7 @@
 `curve` is the objective at the start and after each step.
 """
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,9 @@ WINDOWS = (2, 5)
 """Steps whose gain is compared with that of as many before: few of them are misled by one that is uneven, many by the
 fast ones that went before a slow end."""
 
+NEWTON_WINDOWS = (1, 2, 3, 5, 8)
+"""The same of Newton's method where it is slow."""
+
 NOISE = 4 * np.finfo(float).eps
 """Of the objective: what a step gains by rounding."""
 
@@ -23,9 +27,17 @@ SAFETY = 3
 LAGGING = 6
 """Newton's decrement by the Hessian of the step before is 2e times too small where the loss falls off exponentially."""
 
-LASTING = 0.1
-"""Of what the step before gained, a step gains less near a minimum, where Newton's method squares the error; where
-there is none it gains 1 / e of it, or 1 / e^2 as steps are lengthened."""
+ALIKE, LEVEL = 1.25, 6
+"""Steps of Newton's method gain more or less than the one before by less than this factor, as many in succession, only
+where rounding hides curvature from it: heavy tails make them uneven, and near a minimum they fall."""
+
+SQUARED = 0.05
+"""Of what the step before gained, a step of Newton's method gains less where the method squares the error."""
+
+LASTING, AS_LONG = (0.1, 0.5), 0.6
+"""Where there is no minimum, a step of Newton's method gains 1 / e of what the one before gained, or 1 / e^2 as steps
+are lengthened, and is as long. Where rounding hides curvature from it and a step gains r of what the one before did,
+steps get shorter: two by r."""
 
 
 def estimated_distance(decrement: float, curve: list[float], *, doubtful: bool) -> float:
@@ -45,10 +57,7 @@ def newton_decrement(model: Any, gradient: np.ndarray) -> float:
 
 
 def left_to_gain(curve: list[float], window: int) -> float:
-    """What is left to be gained, if gains go on to fall as from the last `window` of steps but one to the last.
-
-    A window of Newton's method is one step, of which the next gains next to nothing, but where there is no minimum.
-    """
+    """What is left to be gained, if gains go on to fall as from the last `window` of steps but one to the last."""
     steps = min(window, (len(curve) - 1) // 2)
     if steps == 0:
         return 0.0
@@ -58,7 +67,38 @@ def left_to_gain(curve: list[float], window: int) -> float:
     return SAFETY * last * last / (before - last) if before > last else np.inf
 
 
-def lasts(curve: list[float]) -> bool:
-    """Whether the last two steps gained `LASTING` of what those before them did."""
-    gains = -np.diff(curve[-4:])
-    return len(gains) == 3 and bool((gains[1:] > LASTING * gains[:-1]).all())
+def left_to_newton(curve: list[float]) -> float:
+    """The same of steps of Newton's method, of which the last tells enough where the next gains next to nothing.
+
+    Elsewhere, as where few rows are not yet told apart, gains fall slowly and unevenly, and after one that is small
+    there may be larger ones.
+    """
+    windows = NEWTON_WINDOWS if slow(curve) else (1,)
+    return max(left_to_gain(curve, window) for window in windows)
+
+
+def slow(curve: list[float]) -> bool:
+    """Whether Newton's method does not square the error yet: what a Hessian of before says counts for nothing then."""
+    return bool((_ratios(curve[-3:]) > SQUARED).any())
+
+
+def level(curve: list[float]) -> bool:
+    """Whether Newton's method gets nowhere: `LEVEL` steps gained about as much as those before."""
+    ratios = _ratios(curve[-2 - LEVEL :])
+    return len(ratios) == LEVEL and bool(max(ratios.max(), 1 / ratios.min()) < ALIKE)
+
+
+def lasts(curve: list[float], lengths: Sequence[float]) -> bool:
+    """Whether the last two steps gained what they do where there is no minimum, and were as long as those before.
+
+    One of two is often lengthened by a line search, and the other is not.
+    """
+    ratios = _ratios(curve[-4:])
+    lasting = len(ratios) == 2 and LASTING[0] < ratios.min() and ratios.max() < LASTING[1]
+    return bool(lasting and max(lengths[-2:]) > AS_LONG * max(lengths[-4:-2]))
+
+
+def _ratios(curve: list[float]) -> np.ndarray:
+    """What steps gain beside those before them; nothing where no step lowers the objective."""
+    gains = -np.diff(curve)
+    return gains[1:] / gains[:-1] if (gains > 0).all() else np.zeros(0)

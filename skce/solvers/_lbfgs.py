@@ -13,8 +13,10 @@ from skce.solvers._distance import (
     SAFETY,
     estimated_distance,
     lasts,
-    left_to_gain,
+    left_to_newton,
+    level,
     newton_decrement,
+    slow,
 )
 from skce.solvers._line_search import ENOUGH_CURVATURE, ENOUGH_OF_NEWTON, Point, line_search
 from skce.solvers._result import CONVERGED, ENDLESS, STOPPED, Callback, Result, at_the_end_of_precision, reached, tell
@@ -27,9 +29,6 @@ FAR_OFF = 30
 
 HEAD_TOL = 10
 """How many times farther from the minimum a sample's may end, which is not that of all rows."""
-
-PATIENCE = 20
-"""Hessians after which Newton's method is no longer believed to arrive, since rounding hides curvature from it."""
 
 CONFIRMED = 2
 """What the extrapolation's safety is divided by where Newton's decrement at the same point is small too."""
@@ -49,7 +48,7 @@ def lbfgs(objective: Any, theta: np.ndarray, *, tol: float, max_iter: int, callb
     at = _head_start(objective, theta, tol=tol, max_iter=max_iter)
     around, curve, n_iter = _Quadratic(objective, at, max_iter), [at.value], 0
     while True:
-        if around.newton and around.left(curve) > tol:  # whatever the last Hessian says, which need not be asked then
+        if around.newton and around.left > tol:  # whatever the last Hessian says, which need not be asked then
             around.renew(at)
         direction = around.direction(at)
         distance = around.distance(at, direction, curve)
@@ -59,7 +58,7 @@ def lbfgs(objective: Any, theta: np.ndarray, *, tol: float, max_iter: int, callb
         end = partial(Result, at.theta, at.value, n_iter, curve=curve)
         if distance <= tol:
             tell(callback, n_iter, at.theta, at.value, distance)
-            return end(True, ENDLESS if around.endless(curve) else CONVERGED)
+            return end(True, ENDLESS if around.endless else CONVERGED)
         if tell(callback, n_iter, at.theta, at.value, distance):
             return end(True, STOPPED)
         if n_iter == max_iter:
@@ -82,13 +81,14 @@ class _Quadratic:
         self._pairs = deque[tuple](maxlen=int(np.clip(MEMORY_NUMBERS // len(at.theta), 5, MEMORY)))
         self._model: Any = None
         self._fresh = False
-        self._hessians = self._newton_steps = 0
+        self._values, self._lengths = [at.value], list[float]()  # of Newton's steps
+        self._hidden = False
         self.renew(at)
 
     @property
     def exact(self) -> bool:
-        """Whether the model is the Hessian itself, here or some steps before, and these get anywhere."""
-        return bool(self._model.exact and self._hessians <= PATIENCE)
+        """Whether the model is the Hessian itself, here or some steps before, and rounding hides nothing from it."""
+        return bool(self._model.exact and not self._hidden)
 
     @property
     def newton(self) -> bool:
@@ -110,30 +110,30 @@ class _Quadratic:
         if self._fresh and self._pairs:
             decrement = max(decrement, newton_decrement(self._model, at.gradient))
         if self.newton and self._fresh:
-            return max(SAFETY * decrement, self.left(curve) / CONFIRMED)
+            return max(SAFETY * decrement, self.left / CONFIRMED)
         if self.newton:
-            return max(LAGGING * decrement, self.left(curve))
+            return np.inf if slow(self._values) else max(LAGGING * decrement, self.left)
         if self.exact:  # a Hessian that is kept may be from where there was more of it
             decrement *= SAFETY**2
         return estimated_distance(decrement, curve, doubtful=self._model.doubtful and len(curve) <= self._max_iter)
 
-    def left(self, curve: list[float]) -> float:
+    @property
+    def left(self) -> float:
         """What Newton's steps leave to be gained; those by a Hessian that was kept may fall well and not see it all."""
-        return left_to_gain(curve[-1 - self._newton_steps :], window=1)
+        return left_to_newton(self._values)
 
-    def endless(self, curve: list[float]) -> bool:
+    @property
+    def endless(self) -> bool:
         """Whether Newton's steps gain as if there were no minimum."""
-        return self.newton and lasts(curve[-1 - self._newton_steps :])
+        return self.newton and lasts(self._values, self._lengths)
 
     def renew(self, at: Point) -> bool:
         """Build the model anew, and say so, unless it is that of the point; the Hessian itself needs no pairs."""
         if self._fresh:
             return False
         last, self._model, self._fresh = self._model, self._objective.curvature(at.theta), True
-        if self._model.exact and self._model != last:
-            self._hessians += self._model.newton
-            if self.exact:
-                self._pairs.clear()
+        if self.exact and self._model != last:
+            self._pairs.clear()
         return True
 
     def forget(self, at: Point) -> bool:
@@ -145,10 +145,12 @@ class _Quadratic:
     def learn(self, at: Point, step: Point, direction: np.ndarray, n_iter: int) -> None:
         """From a step in the direction of the quadratic."""
         self._fresh = False
-        if self.newton:
-            self._newton_steps += 1
-            return
         s = step.theta - at.theta
+        if self.newton:
+            self._values = [*(self._values if self._lengths else [at.value]), step.value]
+            self._lengths.append(float(np.linalg.norm(s)))
+            self._hidden = level(self._values)
+            return
         _remember(self._pairs, s, step.gradient - at.gradient)
         if not 1 / FAR_OFF**2 < (s @ s) / (direction @ direction) < FAR_OFF**2:
             self.forget(step)
