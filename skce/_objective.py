@@ -19,7 +19,7 @@ from skce import _validation as validation
 from skce._curvature import STEEPEST, Hessian, Model
 from skce._prices import Prices
 from skce._row_space import Condensed, narrows, row_space
-from skce._rows import SHARDS, DaskRows, Rows, blas_threads, choose, in_turn
+from skce._rows import SHARDS, DaskRows, Rows, blas_threads, choose, in_turn, single_blas_thread
 from skce._sample import stand_ins
 from skce._scaling import Scaling
 from skce.losses import Loss
@@ -31,8 +31,14 @@ and long, so that two threads seldom wait for the interpreter."""
 SMALL = 1 << 21
 """Up to this many multiplications a pass, single precision saves nothing that is felt."""
 
+QUIET = 1 << 13
+"""Up to this many multiplications BLAS uses one thread, and need not be held to it: that takes 40 microseconds."""
+
 STEEPNESS_ROWS = 500
 """Rows that tell how large a learning rate may be."""
+
+ROUNDED_ROWS = 100
+"""Rows that tell what rounded coefficients cost."""
 
 SPAN_AT_ONCE = 25
 """Passes over X that the span of its rows may cost before any has been made."""
@@ -296,6 +302,20 @@ class Objective:
             return table[:, :-1], table[:, -1]
         return table, np.zeros(len(table))
 
+    def price_of_rounding(self, theta: np.ndarray, dtype: np.dtype) -> float:
+        """What the objective rises by, about, where coefficients near its minimum are rounded to a type.
+
+        Those of columns that nearly add up to 0 are large, and so is an intercept where features are far from it: what
+        they lose is not small beside what they predict. 0 of dask arrays, of which nobody has asked that.
+        """
+        X = self.rows.arrays[0]
+        if validation.is_dask(X):
+            return 0.0
+        with np.errstate(over="ignore", invalid="ignore"):
+            coef, intercept = (part - part.astype(dtype) for part in self.unpack(theta))
+            moved = X[:: 1 + X.shape[0] // ROUNDED_ROWS] @ coef.T + intercept
+        return float(STEEPEST / 2 * np.square(moved).sum(axis=1).mean())
+
     def batches(self, size: int, rng: np.random.RandomState | None) -> Iterator[tuple[int, Callable]]:
         """The rows in mini-batches, shuffled unless `rng` is None: the size of each, and its `value_and_gradient`."""
         for block in self.rows.batches(size, rng):
@@ -368,6 +388,19 @@ class FlatModel:
     def solve(self, gradient: np.ndarray) -> np.ndarray:
         """The model's inverse times the gradient."""
         return self.model.solve(gradient.reshape(self.shape)).reshape(-1)
+
+
+def logits_of(X: Any, coef: np.ndarray, intercept: np.ndarray) -> np.ndarray:
+    """X W^T + b, (n, k): of the same bits for any number of threads, of which as many are used as pay."""
+    if X.shape[0] * coef.size <= QUIET:
+        return kernels.linear(X, coef, intercept)
+    out = np.empty((X.shape[0], len(coef)), np.result_type(X.dtype, coef))
+    with single_blas_thread:
+        return rows_of(X, None, None, len(coef)).map(partial(_logits_of_block, coef, intercept), out)
+
+
+def _logits_of_block(coef: np.ndarray, intercept: np.ndarray, X: Any, targets: None, weights: None) -> np.ndarray:
+    return kernels.block_linear(X, coef, intercept)
 
 
 def rows_of(X: Any, targets: Any, weights: Any, n_outputs: int, n_threads: int | None = None) -> Any:

@@ -65,16 +65,18 @@ class Rows:
     def sum(self, function: Callable[..., tuple]) -> list:
         """Sum over the blocks of the tuples of numbers and arrays that `function(*block)` returns, in float64."""
         with np.errstate(all="ignore"):  # the kernels look at inf and nan themselves
-            if self.n_threads == 1:
-                return _add(self._shard_sum(function, shard) for shard in self._shards)
-            return _add(self._shared_sums(function))
+            return _add(self._of_shards(partial(self._shard_sum, function)))
 
     def map(self, function: Callable[..., np.ndarray], out: np.ndarray) -> np.ndarray:
         """Fill the rows of `out` with what `function(*block)` returns for each block."""
+
+        def fill(shard: list) -> None:
+            for start, stop in shard:
+                out[start:stop] = function(*self._block(start, stop))
+
         with np.errstate(all="ignore"):
-            for shard in self._shards:
-                for start, stop in shard:
-                    out[start:stop] = function(*self._block(start, stop))
+            for _ in self._of_shards(fill):
+                pass
         return out
 
     def batches(self, size: int, rng: np.random.RandomState | None) -> Iterator[tuple]:
@@ -108,22 +110,27 @@ class Rows:
         rows = order[start:stop]
         return tuple(None if a is None else a[rows] for a in self.arrays)
 
-    def _shared_sums(self, function: Callable[..., tuple]) -> list:
-        """The sums of the shards, in order, by threads that each take the next; a task for each takes 0.4 ms more."""
+    def _of_shards(self, work: Callable[[list], Any]) -> Iterable:
+        """What `work` returns for each shard, in order.
+
+        Threads, if there are several, each take the next shard; a task for each takes 0.4 ms more.
+        """
+        if self.n_threads == 1:
+            return map(work, self._shards)
         jobs: SimpleQueue = SimpleQueue()
         for job in [*enumerate(self._shards), *[None] * self.n_threads]:
             jobs.put(job)
-        sums: list = [None] * len(self._shards)
+        results: list = [None] * len(self._shards)
 
-        def work() -> None:
+        def take() -> None:
             with np.errstate(all="ignore"):  # each thread has its own
                 for i, shard in iter(jobs.get, None):
-                    sums[i] = self._shard_sum(function, shard)
+                    results[i] = work(shard)
 
         with ThreadPoolExecutor(self.n_threads, initializer=_wait_for, initargs=(Lock(),)) as pool:
-            for worker in [pool.submit(work) for _ in range(self.n_threads)]:
+            for worker in [pool.submit(take) for _ in range(self.n_threads)]:
                 worker.result()
-        return sums
+        return results
 
     def _shard_sum(self, function: Callable[..., tuple], shard: list) -> list:
         return _add(function(*self._block(start, stop)) for start, stop in shard)
@@ -379,7 +386,7 @@ def _apply(function: Callable[..., Any], names: tuple[str, ...], number: int, sh
     Arrays that came as messages may start at any byte. NumPy takes other paths through those, slower and with other
     last digits: they are copied.
     """
-    with validation.in_partition(number), single_blas_thread:
+    with validation.in_part("Partition", number), single_blas_thread:
         validation.check_partition(names, arrays)
         return function(deepcopy(shared), *map(_to_words, arrays))
 
@@ -414,7 +421,7 @@ def _add_sums(parts: list) -> list:
 
 def _take(number: int, names: Sequence[str], index: np.ndarray, *arrays: Any) -> tuple:
     """Rows of a partition."""
-    with validation.in_partition(number):
+    with validation.in_part("Partition", number):
         validation.check_partition(names, arrays)
         return tuple(None if array is None else array[index] for array in arrays)
 

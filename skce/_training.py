@@ -96,6 +96,8 @@ class Training:
         """What an estimator needs to predict."""
         coef, intercept = self.objective.unpack(theta)
         dtype = self.data.X.dtype
+        if dtype != np.float64 and not self.objective.price_of_rounding(theta, dtype) <= self.estimator.tol:
+            dtype = np.dtype(np.float64)
         return {
             "classes_": self.link.classes,
             "coef_": np.array(coef, dtype=dtype, order="C"),

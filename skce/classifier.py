@@ -12,11 +12,11 @@ from sklearn.callback import CallbackSupportMixin, with_callbacks
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils.metaestimators import available_if
 
-from skce import _kernels as kernels
 from skce import _lazy
 from skce import _validation as validation
 from skce._link import Link, link_of
 from skce._monitor import Bridge, Validation
+from skce._objective import logits_of
 from skce._rows import by_rows, single_blas_thread
 from skce._training import STREAMING, Training
 from skce.solvers import ENDLESS, SOLVERS, Result
@@ -119,14 +119,15 @@ class CrossEntropyClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimato
     classes_ : ndarray of shape (n_classes,)
         The classes, sorted; of a `y` of several columns their names, or 0, 1, 2, ...
     coef_ : ndarray of shape (1, n_features) or (n_classes, n_features)
-        Coefficients W; one row for two classes, unless `link` is "softmax".
+        Coefficients W; one row for two classes, unless `link` is "softmax". Of float32 features they are float32,
+        unless that rounding costs more than `tol`.
     intercept_ : ndarray of shape (1,) or (n_classes,)
         Intercepts b.
     n_iter_ : int
         Steps or epochs taken over all rows.
     converged_ : bool
-        Whether `tol` was reached, or early stopping ended the fit; of "sgd" and "adam", whether the loss of an epoch
-        no longer fell.
+        Whether `tol` was reached, or early stopping or a callback ended the fit; of "sgd" and "adam", whether the loss
+        of an epoch no longer fell.
     loss_curve_ : ndarray of shape (n_steps + 1,)
         The objective at the start and after each step; of "sgd" and "adam", (n_epochs,), the mean over the
         mini-batches of an epoch as it went.
@@ -427,9 +428,10 @@ class CrossEntropyClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimato
         if not np.isfinite(result.value):
             message = f"{self.solver!r} stopped. {result.message}"
         elif not result.converged:
+            also = "; plain gradient descent also needs scaled features" if self.solver == "gradient_descent" else ""
             message = (
                 f"{self.solver!r} stopped before tol={self.tol:g} was reached. {result.message} "
-                "Increase max_iter, tol or alpha; plain gradient descent also needs scaled features."
+                f"Increase max_iter, tol or alpha{also}."
             )
         elif alpha == 0 and (result.value <= SEPARATED * self.tol or result.message == ENDLESS):
             what = "The" if result.value <= SEPARATED * self.tol else "In some rows"
@@ -443,4 +445,4 @@ class CrossEntropyClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimato
 
     def _logits(self, X: ArrayLike) -> NDArray[Any]:
         X = _lazy.predict_input(self, X)
-        return by_rows(partial(kernels.linear, coef=self.coef_, intercept=self.intercept_), X)
+        return by_rows(partial(logits_of, coef=self.coef_, intercept=self.intercept_), X)

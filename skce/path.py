@@ -147,13 +147,16 @@ class CrossEntropyClassifierCV(CrossEntropyClassifier):
         validation.check_parameters(self, SOLVERS.keys() - MINI_BATCH)
         alphas = validation.check_alphas(self.alphas)
         data = validation.check_fit(self, X, y, sample_weight)
+        validation.check_two_classes(data.targets.classes)
         default = neg_cross_entropy if data.targets.exclusive else neg_multilabel_cross_entropy
         scorer = validation.check_scorer(self, default if self.scoring is None else self.scoring)
         base = self._base()
         y = data.targets.values
         groups = None if groups is None else validation.check_groups(groups, len(y))
         folds = list(check_cv(self.cv, y, classifier=y.ndim == 1).split(data.X, y, groups))
-        paths = Parallel(n_jobs=self.n_jobs)(delayed(_path_scores)(base, data, alphas, scorer, *fold) for fold in folds)
+        paths = Parallel(n_jobs=self.n_jobs)(
+            delayed(_path_scores)(base, data, alphas, scorer, number, *fold) for number, fold in enumerate(folds)
+        )
         scores, converged = np.transpose(paths, (2, 1, 0))
         self.alphas_, self.scores_ = alphas, scores
         self.alpha_ = float(alphas[_best(self.scores_.mean(axis=1))])
@@ -190,14 +193,16 @@ def _path_scores(
     data: validation.FitInput,
     alphas: NDArray[Any],
     scorer: Any,
+    number: int,
     train: NDArray[Any],
     test: NDArray[Any],
 ) -> list[tuple[float, bool]]:
     """Scores of a fold's path, and whether the fits converged."""
     X, targets, weights = data.take(test)
     options = {"sample_weight": weights} if weights is not None and validation.accepts_weights(scorer) else {}
-    models = _path(base, data.fold(train), alphas)
-    return [(float(scorer(model, X, targets.labels(), **options)), model.converged_) for model in models]
+    with validation.in_part("Fold", number):
+        models = _path(base, data.fold(train), alphas)
+        return [(float(scorer(model, X, targets.labels(), **options)), model.converged_) for model in models]
 
 
 def _path(

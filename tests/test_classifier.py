@@ -21,7 +21,7 @@ from sklearn.preprocessing import OneHotEncoder, StandardScaler
 from sklearn.utils.class_weight import compute_class_weight
 from threadpoolctl import threadpool_limits
 
-from skce import CrossEntropyClassifier, neg_cross_entropy
+from skce import CrossEntropyClassifier, cross_entropy_loss, neg_cross_entropy
 from skce.solvers import MINI_BATCH, SOLVERS
 
 all_solvers = pytest.mark.parametrize("solver", sorted(SOLVERS.keys() - MINI_BATCH))
@@ -584,7 +584,24 @@ def test_single_precision_data_far_from_zero(k):
     X = (X * [1, 10, 0.1, 1] + [300, 2000, 10, -40]).astype(np.float32)
     model = CrossEntropyClassifier(alpha=1e-3).fit(X, y, s)
     double = clone(model).fit(X.astype(np.float64), y, s)
-    assert objective(model, X.astype(np.float64), y, 1e-3, s) == pytest.approx(double.loss_curve_[-1], abs=2e-5)
+    assert objective(model, X.astype(np.float64), y, 1e-3, s) == pytest.approx(double.loss_curve_[-1], abs=2e-6)
+
+
+@pytest.mark.parametrize("container", [np.asarray, sparse.csr_array])
+@pytest.mark.parametrize("table", ["collinear", "far"])
+def test_coefficients_that_single_precision_cannot_hold(table, container):
+    """Those of columns that add up to next to nothing, and an intercept far away: they had lost 2e-3 to 0.2 nats."""
+    rng = np.random.default_rng(0)
+    if table == "collinear":
+        X = rng.normal(size=(300, 3)) @ rng.normal(size=(3, 14))
+        y = (0.3 * X @ rng.normal(size=(14, 3)) + rng.gumbel(size=(300, 3))).argmax(axis=1)
+    else:
+        X = 1e6 + rng.normal(size=(500, 8))
+        y = ((X - 1e6) @ rng.normal(size=(8, 3)) + rng.gumbel(size=(500, 3))).argmax(axis=1)
+    X = container(X.astype(np.float32))
+    model = CrossEntropyClassifier(alpha=0).fit(X, y)
+    assert model.coef_.dtype == model.intercept_.dtype == np.float64
+    assert cross_entropy_loss(y, model.predict_proba(X)) == pytest.approx(model.loss_curve_[-1], abs=1e-6)
 
 
 @all_sizes

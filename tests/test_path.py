@@ -232,11 +232,11 @@ def test_default_is_ten_alphas_and_five_folds():
     [
         (0, ValueError, r"alphas must be in \[1, inf\), got 0"),
         (-3, ValueError, r"alphas must be in \[1, inf\), got -3"),
-        (True, (TypeError, ValueError), "alphas must be a number of them, .* got True"),
-        (1.5, ValueError, "alphas must be a number of them, .* got 1.5"),
-        (None, ValueError, "alphas must be a number of them, .* got None"),
-        ([], ValueError, r"alphas must be a number of them, .* got \[\]"),
-        ([[1.0, 2.0]], ValueError, r"alphas must be a number of them, .* got \[\[1.0, 2.0\]\]"),
+        (True, (TypeError, ValueError), "alphas must be an int, how many, or a list of .* got True"),
+        (1.5, ValueError, "alphas must be an int, how many, or a list of .* got 1.5"),
+        (None, ValueError, "alphas must be an int, how many, or a list of .* got None"),
+        ([], ValueError, r"alphas must be an int, how many, or a list of .* got \[\]"),
+        ([[1.0, 2.0]], ValueError, r"alphas must be an int, how many, or a list of .* got \[\[1.0, 2.0\]\]"),
         ([1.0, -0.1], ValueError, r"finite numbers of at least 0, got \[1.0, -0.1\]"),
         ([1.0, np.nan], ValueError, "finite numbers of at least 0"),
         ([1.0, np.inf], ValueError, "finite numbers of at least 0"),
@@ -390,7 +390,7 @@ def test_class_weights_of_a_class_missing_from_a_training_fold(class_weight):
 def test_rows_of_a_fold_with_one_class():
     """One clear error: there is nothing to tell apart."""
     X, y, _ = problem(2)
-    with pytest.raises(ValueError, match="at least two classes, got one class, 0"):
+    with pytest.raises(ValueError, match=r"Fold 0, .*at least two classes, got one class, 0"):
         path(cv=[(np.flatnonzero(y == 0), np.flatnonzero(y == 1))]).fit(X, y)
 
 
@@ -543,7 +543,7 @@ def test_a_failed_fit_leaves_the_last_one():
     X, y, _ = problem()
     model = path().fit(X, y)
     before = model.predict_proba(X)
-    with pytest.raises(ValueError, match="one class"):
+    with pytest.raises(ValueError, match="^y must have at least two classes, got one class, 0"):
         model.fit(X, np.zeros(len(y)))
     assert_array_equal(model.predict_proba(X), before)
 

@@ -7,7 +7,7 @@ from time import sleep
 import numpy as np
 import pytest
 from joblib import Parallel, cpu_count, delayed
-from numpy.testing import assert_array_equal
+from numpy.testing import assert_allclose, assert_array_equal
 from threadpoolctl import threadpool_limits
 
 from skce import CrossEntropyClassifier, CrossEntropyClassifierCV, SigmoidCrossEntropy, SoftmaxCrossEntropy
@@ -143,6 +143,23 @@ def test_fits_have_the_same_bits(size, dtype, monkeypatch):
         assert_array_equal(other.coef_, fits[0].coef_)
         assert_array_equal(other.intercept_, fits[0].intercept_)
         assert_array_equal(other.loss_curve_, fits[0].loss_curve_)
+
+
+@pytest.mark.parametrize("shape", [(300, 2000, 3), (34_000, 100, 10), (50_000, 340, 2)])
+@dtypes
+def test_predictions_have_the_same_bits(shape, dtype):
+    """With BLAS allowed 1 and 2 threads outside; they are those of a plain product, up to rounding."""
+    X, y, _ = table(*shape, dtype)
+    model = CrossEntropyClassifier(alpha=1e-2, max_iter=1, tol=1e3).fit(X[:3000], y[:3000])
+    logits, proba = [], []
+    for blas in (1, 2):
+        with threadpool_limits(blas, user_api="blas"):
+            logits.append(model.decision_function(X))
+            proba.append(model.predict_proba(X))
+    assert_array_equal(*logits)
+    assert_array_equal(*proba)
+    plain = X.astype(float) @ model.coef_.T.astype(float) + model.intercept_
+    assert_allclose(logits[0].reshape(len(X), -1), plain, atol=1e-12 if dtype == np.float64 else 1e-3)
 
 
 def test_paths_have_the_same_bits(monkeypatch):

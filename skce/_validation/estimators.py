@@ -331,7 +331,7 @@ def check_alphas(alphas: Any) -> np.ndarray:
         return np.logspace(1, -6, alphas)
     values = check_floats("alphas", alphas)
     if values.ndim != 1 or values.size == 0 or not (np.isfinite(values).all() and values.min() >= 0):
-        raise ValueError(f"alphas must be a number of them, or finite numbers of at least 0, got {alphas!r}.")
+        raise ValueError(f"alphas must be an int, how many, or a list of finite numbers of at least 0, got {alphas!r}.")
     return np.unique(values)[::-1].astype(np.float64)
 
 

@@ -10,12 +10,12 @@ from skce._validation.options import REDUCTIONS, check_option
 
 
 @contextmanager
-def in_partition(number: int) -> Iterator[None]:
-    """Say in which partition an input was not as it should be; the message inside counts its rows from 0."""
+def in_part(kind: str, number: int) -> Iterator[None]:
+    """Say in which part of the rows an input was not as it should be; the message inside counts its rows from 0."""
     try:
         yield
     except (TypeError, ValueError) as error:
-        raise type(error)(f"Partition {number}, its rows counted from 0: {error}") from error
+        raise type(error)(f"{kind} {number}, its rows counted from 0: {error}") from error
 
 
 def check_partition(names: Sequence[str], arrays: Sequence[Any]) -> int:
