@@ -543,7 +543,7 @@ def test_a_failed_fit_leaves_the_last_one():
     X, y, _ = problem()
     model = path().fit(X, y)
     before = model.predict_proba(X)
-    with pytest.raises(ValueError, match="^y must have at least two classes, got one class, 0"):
+    with pytest.raises(ValueError, match=r"^y must have at least two classes, got one class, 0"):
         model.fit(X, np.zeros(len(y)))
     assert_array_equal(model.predict_proba(X), before)
 
