@@ -19,6 +19,7 @@ import numpy as np
 from scipy import linalg, sparse
 
 from skce import _kernels as kernels
+from skce import _validation as validation
 from skce._prices import NEWTON_STEPS, ON_TRUST, Prices, factors_pay, pairs_pay
 from skce._rows import DaskRows, Rows, choose, is_sparse
 from skce._sample import LARGEST_SAMPLE
@@ -283,6 +284,7 @@ class Hessian:
     def _moments_of(self, rows: Any, columns: np.ndarray | None) -> tuple[Any, np.ndarray]:
         """Of some rows, of all columns or a few."""
         mass, first, second = rows.sum(partial(block_moments, None, columns))
+        validation.check_squares(second, columns)
         if not self.fit_intercept:
             return None, second / mass
         center = first / mass

@@ -1025,11 +1025,12 @@ def test_bad_parameter_is_named(options, error, message):
         (lambda X, y, s: (X, sparse.csr_array(y[:, None]), s), TypeError, "sparse|Sparse"),
         (lambda X, y, s: (X, y, s[:-1]), ValueError, r"sample_weight must have shape \(150,\), got \(149,\)"),
         (lambda X, y, s: (X, y, s - s.max()), ValueError, "sample_weight must not be negative"),
+        (lambda X, y, s: (X * [1, 1e160, 1, 1], y, s), ValueError, "squares are larger than any float, in column 1"),
         (lambda X, y, s: (X, y, 0 * s), ValueError, "sample_weight sums to zero"),
         (lambda X, y, s: (X, y, s * np.nan), ValueError, "sample_weight must be finite"),
         (lambda X, y, s: (X.astype(complex), y, s), ValueError, "Complex data not supported"),
     ],
-    ids=range(14),
+    ids=range(15),
 )
 def test_bad_data_is_refused(change, error, message):
     """One clear error, and the estimator is not half fitted."""

@@ -12,6 +12,7 @@ from skce._validation.arrays import (
     check_logit_losses,
     check_probabilities,
     check_sample_weight,
+    check_squares,
     explain_logits,
     hold_probabilities,
 )
@@ -223,6 +224,7 @@ __all__ = [
     "check_some_part",
     "check_some_row",
     "check_some_target",
+    "check_squares",
     "check_stream",
     "check_stream_parameters",
     "check_sum_average",

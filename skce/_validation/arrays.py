@@ -93,6 +93,14 @@ def check_sample_weight(sample_weight: Any, n: int, *, whole: bool = True) -> np
     return weights
 
 
+def check_squares(sums: np.ndarray, columns: np.ndarray | None) -> None:
+    """Sums of squares of features, of all columns or a few, that are finite: curvature is made of them."""
+    if not np.isfinite(sums).all():
+        place = int(np.flatnonzero(~np.isfinite(sums))[0])
+        column = place if columns is None else int(columns[place])
+        raise ValueError(f"X has features whose squares are larger than any float, in column {column}: divide them.")
+
+
 def check_distributions(axis: int, **distributions: Any) -> list[np.ndarray]:
     """Arrays that have an `axis` and one shape, broadcast if need be, of one dtype. Values are not looked at."""
     arrays = {name: check_floats(name, array) for name, array in distributions.items()}
