@@ -137,6 +137,11 @@ class Objective:
         return self._mass
 
     @property
+    def n_questions(self) -> int:
+        """Yes/no questions of a row, whose losses are added; or one, which class it is."""
+        return self.shape[0] if self.loss.one_question_a_column else 1
+
+    @property
     def theta_size(self) -> int:
         """Number of parameters."""
         return self.shape[0] * self.shape[1]

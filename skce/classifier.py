@@ -16,13 +16,13 @@ from skce import _lazy
 from skce import _validation as validation
 from skce._link import Link, link_of
 from skce._monitor import Bridge, Validation
-from skce._objective import logits_of
+from skce._objective import Objective, logits_of
 from skce._rows import by_rows, single_blas_thread
 from skce._training import STREAMING, Training
 from skce.solvers import ENDLESS, SOLVERS, Result
 
 SEPARATED = 10
-"""An unpenalised loss of up to this many times tol is one that goes to 0."""
+"""An unpenalised loss of up to this many times tol, for each question of a row, is one that goes to 0."""
 
 
 def documentation_pages() -> str:
@@ -395,7 +395,7 @@ class CrossEntropyClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimato
             result.theta = watched.theta
         self._store(training, result, watched, streaming=streaming)
         if not streaming or not np.isfinite(result.value):
-            self._warn_of(result, training.objective.alpha, stacklevel=4 if streaming else 5)
+            self._warn_of(result, training.objective, stacklevel=4 if streaming else 5)
         if bridge is not None:
             bridge.close()
         return self
@@ -423,8 +423,9 @@ class CrossEntropyClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimato
             self.validation_loss_curve_ = np.array(watched.curve)
         return self
 
-    def _warn_of(self, result: Result, alpha: float, stacklevel: int) -> None:
+    def _warn_of(self, result: Result, objective: Objective, stacklevel: int) -> None:
         """One warning, which names what to change, at the line that called `fit` or `partial_fit`."""
+        vanishes = result.value <= SEPARATED * self.tol * objective.n_questions
         if not np.isfinite(result.value):
             message = f"{self.solver!r} stopped. {result.message}"
         elif not result.converged:
@@ -433,8 +434,8 @@ class CrossEntropyClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimato
                 f"{self.solver!r} stopped before tol={self.tol:g} was reached. {result.message} "
                 f"Increase max_iter, tol or alpha{also}."
             )
-        elif alpha == 0 and (result.value <= SEPARATED * self.tol or result.message == ENDLESS):
-            what = "The" if result.value <= SEPARATED * self.tol else "In some rows"
+        elif objective.alpha == 0 and (vanishes or result.message == ENDLESS):
+            what = "The" if vanishes else "In some rows"
             message = (
                 f"{what} classes can be told apart without error, so with alpha=0 there is no minimum: larger "
                 "coefficients are always better, and where they stop is for tol to say. Set alpha to more than 0."

@@ -229,6 +229,14 @@ def test_start_has_the_best_intercepts(k, container, e, class_weight):
         assert_allclose(intercept.sum(), 0, atol=1e-14)
 
 
+def test_questions_of_a_row():
+    """One, which of several classes or of two; or whether each of several labels."""
+    X, _, _ = data()
+    answers = np.zeros((len(X), 5))
+    labels = Objective(SigmoidCrossEntropy(), X, answers, None, total=40, n_outputs=5, alpha=0, fit_intercept=False)
+    assert [build(3).n_questions, build(2).n_questions, labels.n_questions] == [1, 1, 5]
+
+
 def test_start_without_intercepts_is_zero():
     """Nothing to begin from but equal probabilities."""
     objective = build(fit_intercept=False)
