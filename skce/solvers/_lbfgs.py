@@ -109,15 +109,19 @@ class _Quadratic:
         decrement = -(at.gradient @ direction) / 2
         if self._fresh and self._pairs:
             decrement = max(decrement, newton_decrement(self._model, at.gradient))
-        if self.newton and slow(self._values):
-            return max(SAFETY * decrement, self.left) if self._fresh else np.inf
         if self.newton:
-            return (
-                max(SAFETY * decrement, self.left / CONFIRMED) if self._fresh else max(LAGGING * decrement, self.left)
-            )
+            return self._distance_of_newton(decrement)
         if self.exact:  # a Hessian that is kept may be from where there was more of it
             decrement *= SAFETY**2
         return estimated_distance(decrement, curve, doubtful=self._model.doubtful and len(curve) <= self._max_iter)
+
+    def _distance_of_newton(self, decrement: float) -> float:
+        """The same, by that of its Hessian here or a step before, and by what its steps gained."""
+        if slow(self._values):
+            return max(SAFETY * decrement, self.left) if self._fresh else np.inf
+        if self._fresh:
+            return max(SAFETY * decrement, self.left / CONFIRMED)
+        return max(LAGGING * decrement, self.left)
 
     @property
     def left(self) -> float:
