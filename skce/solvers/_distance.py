@@ -4,6 +4,7 @@
 """
 
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -79,13 +80,13 @@ def left_to_newton(curve: list[float]) -> float:
 
 def slow(curve: list[float]) -> bool:
     """Whether Newton's method does not square the error yet: what a Hessian of before says counts for nothing then."""
-    return bool((_ratios(curve[-3:]) > SQUARED).any())
+    return any(ratio > SQUARED for ratio in _ratios(curve[-3:]))
 
 
 def level(curve: list[float]) -> bool:
     """Whether Newton's method gets nowhere: `LEVEL` steps gained about as much as those before."""
     ratios = _ratios(curve[-2 - LEVEL :])
-    return len(ratios) == LEVEL and bool(max(ratios.max(), 1 / ratios.min()) < ALIKE)
+    return len(ratios) == LEVEL and max(max(ratios), 1 / min(ratios)) < ALIKE
 
 
 def lasts(curve: list[float], lengths: Sequence[float]) -> bool:
@@ -94,11 +95,11 @@ def lasts(curve: list[float], lengths: Sequence[float]) -> bool:
     One of two is often lengthened by a line search, and the other is not.
     """
     ratios = _ratios(curve[-4:])
-    lasting = len(ratios) == 2 and LASTING[0] < ratios.min() and ratios.max() < LASTING[1]
-    return bool(lasting and max(lengths[-2:]) > AS_LONG * max(lengths[-4:-2]))
+    lasting = len(ratios) == 2 and LASTING[0] < min(ratios) and max(ratios) < LASTING[1]
+    return lasting and max(lengths[-2:]) > AS_LONG * max(lengths[-4:-2])
 
 
-def _ratios(curve: list[float]) -> np.ndarray:
-    """What steps gain beside those before them; nothing where no step lowers the objective."""
-    gains = -np.diff(curve)
-    return gains[1:] / gains[:-1] if (gains > 0).all() else np.zeros(0)
+def _ratios(curve: list[float]) -> list[float]:
+    """What steps gain beside those before them; nothing where one does not lower the objective."""
+    gains = [before - after for before, after in pairwise(curve)]
+    return [after / before for before, after in pairwise(gains)] if min(gains, default=0) > 0 else []

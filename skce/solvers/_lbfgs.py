@@ -82,7 +82,9 @@ class _Quadratic:
         self._model: Any = None
         self._fresh = False
         self._values, self._lengths = [at.value], list[float]()  # of Newton's steps
-        self._hidden = False
+        self._slow = self._hidden = False
+        self.left = 0.0
+        """What Newton's steps leave to be gained; those by a Hessian that was kept may fall well and not see it all."""
         self.renew(at)
 
     @property
@@ -117,16 +119,11 @@ class _Quadratic:
 
     def _distance_of_newton(self, decrement: float) -> float:
         """The same, by that of its Hessian here or a step before, and by what its steps gained."""
-        if slow(self._values):
+        if self._slow:
             return max(SAFETY * decrement, self.left) if self._fresh else np.inf
         if self._fresh:
             return max(SAFETY * decrement, self.left / CONFIRMED)
         return max(LAGGING * decrement, self.left)
-
-    @property
-    def left(self) -> float:
-        """What Newton's steps leave to be gained; those by a Hessian that was kept may fall well and not see it all."""
-        return left_to_newton(self._values)
 
     @property
     def endless(self) -> bool:
@@ -155,7 +152,8 @@ class _Quadratic:
         if self.newton:
             self._values = [*(self._values if self._lengths else [at.value]), step.value]
             self._lengths.append(float(np.linalg.norm(s)))
-            self._hidden = level(self._values)
+            self._slow, self._hidden = slow(self._values), level(self._values)
+            self.left = left_to_newton(self._values)
             return
         _remember(self._pairs, s, step.gradient - at.gradient)
         if not 1 / FAR_OFF**2 < (s @ s) / (direction @ direction) < FAR_OFF**2:
