@@ -30,9 +30,6 @@ FAR_OFF = 30
 HEAD_TOL = 10
 """How many times farther from the minimum a sample's may end, which is not that of all rows."""
 
-CONFIRMED = 2
-"""What the extrapolation's safety is divided by where Newton's decrement at the same point is small too."""
-
 
 def lbfgs(objective: Any, theta: np.ndarray, *, tol: float, max_iter: int, callback: Callback | None = None) -> Result:
     """L-BFGS that starts each direction from a model of the Hessian; damped Newton where the model is exact.
@@ -119,11 +116,9 @@ class _Quadratic:
 
     def _distance_of_newton(self, decrement: float) -> float:
         """The same, by that of its Hessian here or a step before, and by what its steps gained."""
-        if self._slow:
-            return max(SAFETY * decrement, self.left) if self._fresh else np.inf
         if self._fresh:
-            return max(SAFETY * decrement, self.left / CONFIRMED)
-        return max(LAGGING * decrement, self.left)
+            return max(SAFETY * decrement, self.left)
+        return np.inf if self._slow else max(LAGGING * decrement, self.left)
 
     @property
     def endless(self) -> bool:
