@@ -676,27 +676,44 @@ def test_columns_that_are_nearly_equal_are_not_taken_for_classes_that_can_be_tol
         assert model.loss_curve_[-1] <= apart.loss_curve_[-1] + 1e-5  # what is hidden is not seen to the last of tol
 
 
-@pytest.mark.parametrize("seed", [5, 43, 48, 49])
-def test_newtons_method_goes_on_where_heavy_tails_slow_it_down(seed):
-    """Up to 120 Hessians; those of L-BFGS around the twentieth ended up to 3e-5 too high."""
-    rng = np.random.default_rng(seed)
-    X = rng.lognormal(0, 3, (100, 17))
-    y = (((X - X.mean(axis=0)) / X.std(axis=0)) @ rng.normal(size=(17, 9)) + rng.gumbel(size=(100, 9))).argmax(axis=1)
-    model = CrossEntropyClassifier(alpha=1e-6).fit(X, y)
-    strict = CrossEntropyClassifier(alpha=1e-6, tol=1e-12, max_iter=5000).fit(X, y)
-    assert model.loss_curve_[-1] <= strict.loss_curve_[-1] + model.tol
+def gaps(tables):
+    """How far fits end above strict ones, and the steps that they take in all."""
+    found, steps = [], 0
+    for X, y in tables:
+        model = CrossEntropyClassifier(alpha=1e-6).fit(X, y)
+        strict = CrossEntropyClassifier(alpha=1e-6, tol=1e-12, max_iter=5000).fit(X, y)
+        found.append(model.loss_curve_[-1] - strict.loss_curve_[-1])
+        steps += model.n_iter_
+    return np.array(found), steps
 
 
-@pytest.mark.parametrize("seed", [73, 107, 143])
-def test_newtons_method_is_not_believed_while_its_gains_fall_slowly(seed):
-    """Replicates of eight items, some not yet told apart: the last Hessian and the last gain saw 1e-6 of 3e-4."""
-    rng = np.random.default_rng(seed)
-    X = rng.standard_normal((8, 33))[rng.integers(0, 8, 45)] + 3e-3 * rng.standard_normal((45, 33))
-    X *= np.logspace(-4, 6, 33)
-    y = (((X - X.mean(axis=0)) / X.std(axis=0)) @ rng.standard_normal(33) * 3 + rng.logistic(size=45) > 0).astype(int)
-    model = CrossEntropyClassifier(alpha=1e-6).fit(X, y)
-    strict = CrossEntropyClassifier(alpha=1e-6, tol=1e-12, max_iter=5000).fit(X, y)
-    assert model.loss_curve_[-1] <= strict.loss_curve_[-1] + model.tol
+def test_newtons_method_goes_on_where_heavy_tails_slow_it_down():
+    """It needs up to 120 Hessians; L-BFGS, which took over after twenty, took three times as many steps."""
+
+    def table(seed):
+        rng = np.random.default_rng(seed)
+        X = rng.lognormal(0, 3, (100, 17))
+        scores = ((X - X.mean(axis=0)) / X.std(axis=0)) @ rng.normal(size=(17, 9)) + rng.gumbel(size=(100, 9))
+        return X, scores.argmax(axis=1)
+
+    found, steps = gaps(map(table, range(10)))
+    assert found.max() < 1e-5
+    assert steps < 1000
+
+
+def test_newtons_method_is_not_believed_while_its_gains_fall_slowly():
+    """Replicates of eight items, some not yet told apart: a third of the fits ended too high, by up to 2e-5."""
+
+    def table(seed):
+        rng = np.random.default_rng(seed)
+        X = rng.standard_normal((8, 33))[rng.integers(0, 8, 45)] + 3e-3 * rng.standard_normal((45, 33))
+        X *= np.logspace(-4, 6, 33)
+        score = ((X - X.mean(axis=0)) / X.std(axis=0)) @ rng.standard_normal(33)
+        return X, (3 * score + rng.logistic(size=45) > 0).astype(int)
+
+    found, _ = gaps(map(table, range(40)))
+    assert found.max() < 1e-5
+    assert (found > 1e-6).sum() <= 4
 
 
 @pytest.mark.parametrize("seed", range(3))
