@@ -490,10 +490,11 @@ def least_of_distributions(p, tolerance):
     """
     least = p.min()  # first: it brings the block into cache
     sums = row_sums(p) if least >= 0 else np.full(1, np.nan)
-    if not np.abs(sums - 1).max() <= tolerance:
+    smallest, largest = sums.min(), sums.max()
+    if not (1 - smallest <= tolerance and largest - 1 <= tolerance):
         return np.nan
     k, eps = p.shape[1], np.finfo(p.dtype).eps
-    surely = sums.max() * (1 + k * eps) - (k - 1) * least <= 1
+    surely = largest * (1 + k * eps) - (k - 1) * least <= 1
     return least if surely or are_probabilities(p) else np.nan
 
 

@@ -235,8 +235,8 @@ class ClassScore:
         values = case.values(loss, class_weights)
         if self.relative:
             values -= case.target_entropies(loss)
-            if class_weights is None:
-                np.maximum(values, 0, out=values)
+            if class_weights is None:  # a base below 1 changes all signs
+                (np.minimum if self.base is not None and self.base < 1 else np.maximum)(values, 0, out=values)
         return values
 
     def _total(self, case: Case, class_weights: NDArray[Any] | None) -> float:

@@ -93,7 +93,7 @@ class Scorer(validation.BaseScorer):
             return self._of_labels(cache[key], classes)
         if self._score_func is multilabel_cross_entropy_loss:
             validation.check_method_of_labels(method.__name__)
-        first_is_positive = "pos_label" in self._kwargs and self._kwargs["pos_label"] == classes[0]
+        first_is_positive = classes is not None and self._kwargs.get("pos_label") == classes[0]
         return -cache[key] if np.ndim(cache[key]) == 1 and first_is_positive else cache[key]
 
     def _of_labels(self, answers: list, classes: Any) -> Any:

@@ -676,6 +676,14 @@ def test_columns_that_are_nearly_equal_are_not_taken_for_classes_that_can_be_tol
         assert model.loss_curve_[-1] <= apart.loss_curve_[-1] + 1e-5  # what is hidden is not seen to the last of tol
 
 
+@pytest.mark.parametrize("units", [1, 10, 0.01, [1, 1e5, 1e-3, 1]], ids=repr)
+def test_whether_classes_can_be_told_apart_does_not_depend_on_units(units):
+    """A linear program says that iris has no minimum without penalty."""
+    X, y = load_iris(return_X_y=True)
+    with pytest.warns(ConvergenceWarning, match="In some rows classes can be told apart"):
+        CrossEntropyClassifier(alpha=0).fit(X * units, y)
+
+
 def gaps(tables):
     """How far fits end above strict ones, and the steps that they take in all."""
     found, steps = [], 0

@@ -209,6 +209,17 @@ def test_probability_frames_with_numbers_for_names(names, rng):
     assert result == pytest.approx(log_loss(codes, proba, sample_weight=weights), rel=EXACT)
 
 
+@pytest.mark.parametrize("labels", [None, [0, 1, 2]])
+def test_default_numbers_of_columns_in_reverse_are_names(labels, rng):
+    """pandas keeps a range of numbers where a frame is reversed: these columns were put in that order."""
+    codes, proba, _ = random_problem(rng)
+    frame = pd.DataFrame(proba)
+    for backwards in (frame[[2, 1, 0]], frame.iloc[:, ::-1], frame.sort_index(axis=1, ascending=False)):
+        result = cross_entropy_loss(codes, backwards, labels=labels)
+        assert result == pytest.approx(log_loss(codes, proba), rel=EXACT)
+    assert cross_entropy_loss(codes, frame, labels=labels) == pytest.approx(log_loss(codes, proba), rel=EXACT)
+
+
 @FRAMES
 def test_labels_never_override_column_names_by_position(frame, rng):
     """With the same names in another order in `labels`, the frame's own names pair the columns."""

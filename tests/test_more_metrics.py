@@ -247,7 +247,7 @@ def test_kl_divergence_equals_scipy(dtype, rng):
     assert result == pytest.approx(np.average(expected, weights=weights), rel=10 * RTOL[dtype])
 
 
-@pytest.mark.parametrize("base", [None, 2, 10])
+@pytest.mark.parametrize("base", [None, 2, 10, 0.5])
 @SMOOTHING
 @FROM
 def test_kl_divergence_is_cross_entropy_minus_entropy(base, label_smoothing, from_logits, rng):

@@ -1200,3 +1200,23 @@ def test_balanced_weights_in_folds_of_classes_that_were_never_seen(metric):
     with pytest.warns(UserWarning, match="fitted without the classes"):
         scores = cross_val_score(LogisticRegression(), X, y, cv=KFold(3), scoring=scorer)
     assert_allclose(scores, np.log(np.finfo(float).eps))
+
+
+class Bare(BaseEstimator):
+    """An estimator that does not say what its classes are."""
+
+    def fit(self, X, y):
+        self.inside_ = LogisticRegression().fit(X, y)
+        return self
+
+    def predict_proba(self, X):
+        return self.inside_.predict_proba(X)
+
+
+def test_positive_class_of_an_estimator_without_classes():
+    """The metric finds the classes in the labels."""
+    X = np.random.default_rng(0).normal(size=(60, 3))
+    y = np.where(X[:, 0] + X[:, 1] > 0, "yes", "no")
+    scorer = make_scorer(binary_cross_entropy_loss, pos_label="yes")
+    model = Bare().fit(X, y)
+    assert scorer(model, X, y) == pytest.approx(scorer(model.inside_, X, y), rel=1e-15)

@@ -22,9 +22,14 @@ from skce._validation.options import check_number, listed
 def column_names(array: Any) -> np.ndarray | None:
     """Names of the columns of a DataFrame (pandas, polars), None for anything else."""
     columns = getattr(array, "columns", None)
-    if columns is None or len(columns) < 2 or type(columns).__name__ == "RangeIndex":  # a default: numbers, not names
+    if columns is None or len(columns) < 2 or _are_default(columns):
         return None
     return _targets.as_labels(np.asarray(columns))
+
+
+def _are_default(columns: Any) -> bool:
+    """Whether columns have numbers and not names; the default numbers in reverse were put in that order."""
+    return type(columns).__name__ == "RangeIndex" and columns.step > 0
 
 
 def only_name(array: Any) -> Any:

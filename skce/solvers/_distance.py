@@ -36,7 +36,7 @@ SQUARED, FASTER = 0.05, 2
 """Of what the step before gained, a step of Newton's method gains less where the method squares the error; there what
 is left falls so much faster than a geometric series that it is less than half of one."""
 
-LASTING, AS_LONG = (0.1, 0.5), 0.6
+LASTING, AS_LONG = (0.1, 0.5), 0.5
 """Where there is no minimum, a step of Newton's method gains 1 / e of what the one before gained, or 1 / e^2 as steps
 are lengthened, and is as long. Where rounding hides curvature from it and a step gains r of what the one before did,
 steps get shorter: two by r."""
@@ -91,14 +91,19 @@ def level(curve: list[float]) -> bool:
     return len(ratios) == LEVEL and max(max(ratios), 1 / min(ratios)) < ALIKE
 
 
-def lasts(curve: list[float], lengths: Sequence[float]) -> bool:
+def lasts(curve: list[float], steps: Sequence[np.ndarray]) -> bool:
     """Whether the last two steps gained what they do where there is no minimum, and were as long as those before.
 
-    One of two is often lengthened by a line search, and the other is not.
+    One of two is often lengthened by a line search, and the other is not. Each parameter is measured by the longest of
+    these steps, so that the units of the features do not count.
     """
     ratios = _ratios(curve[-4:])
-    lasting = len(ratios) == 2 and LASTING[0] < min(ratios) and max(ratios) < LASTING[1]
-    return lasting and max(lengths[-2:]) > AS_LONG * max(lengths[-4:-2])
+    if len(ratios) < 2 or min(ratios) <= LASTING[0] or max(ratios) >= LASTING[1]:
+        return False
+    moved = np.abs(steps)
+    longest = moved.max(axis=0)
+    lengths = np.linalg.norm(np.divide(moved, longest, out=np.zeros_like(moved), where=longest > 0), axis=1)
+    return bool(lengths[-2:].max() > AS_LONG * lengths[:-2].max())
 
 
 def _ratios(curve: list[float]) -> list[float]:

@@ -78,7 +78,7 @@ class _Quadratic:
         self._pairs = deque[tuple](maxlen=int(np.clip(MEMORY_NUMBERS // len(at.theta), 5, MEMORY)))
         self._model: Any = None
         self._fresh = False
-        self._values, self._lengths = [at.value], list[float]()  # of Newton's steps
+        self._values, self._steps = [at.value], deque[np.ndarray](maxlen=4)  # of Newton's method
         self._slow = self._hidden = False
         self.left = 0.0
         """What Newton's steps leave to be gained; those by a Hessian that was kept may fall well and not see it all."""
@@ -123,7 +123,7 @@ class _Quadratic:
     @property
     def endless(self) -> bool:
         """Whether Newton's steps gain as if there were no minimum."""
-        return self.newton and lasts(self._values, self._lengths)
+        return self.newton and lasts(self._values, self._steps)
 
     def renew(self, at: Point) -> bool:
         """Build the model anew, and say so, unless it is that of the point; the Hessian itself needs no pairs."""
@@ -145,8 +145,8 @@ class _Quadratic:
         self._fresh = False
         s = step.theta - at.theta
         if self.newton:
-            self._values = [*(self._values if self._lengths else [at.value]), step.value]
-            self._lengths.append(float(np.linalg.norm(s)))
+            self._values = [*(self._values if self._steps else [at.value]), step.value]
+            self._steps.append(s)
             self._slow, self._hidden = slow(self._values), level(self._values)
             self.left = left_to_newton(self._values)
             return
