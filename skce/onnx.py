@@ -17,7 +17,8 @@ def register_converters() -> None:
     """Teach skl2onnx to convert this library's classifiers, alone and in pipelines.
 
     Call it once, then ``skl2onnx.to_onnx(model, X[:1])`` as for scikit-learn's classifiers. The graph gives labels and
-    probabilities: of shape (n,) and (n, n_classes), or both (n, n_labels) for several labels a row.
+    probabilities: of shape (n,) and (n, n_classes), or both (n, n_labels) for several labels a row. It computes in the
+    type of that row: where the coefficients are float64 of float32 features, pass one of float64.
 
     Examples
     --------
