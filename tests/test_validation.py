@@ -1026,3 +1026,21 @@ def test_floats_of_the_other_byte_order_keep_their_precision():
     """Single stays single."""
     losses = cross_entropy_loss([0, 1], np.array(TWO, dtype=">f4"), reduction="none")
     assert losses.dtype == np.float32
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda y, p, huge: cross_entropy_loss(y, p, base=huge),
+        lambda y, p, huge: cross_entropy_loss(y, p, sample_weight=[huge, 1, 1]),
+        lambda y, p, huge: cross_entropy_loss(y, [[huge, 1, 1]] * 3, from_logits=True),
+        lambda y, p, huge: focal_loss(y, p, gamma=huge),
+        lambda y, p, huge: multilabel_cross_entropy_loss([[huge, 0]], [[0.5, 0.5]]),
+        lambda y, p, huge: CrossEntropyClassifier(alpha=huge).fit(p, y),
+    ],
+    ids=["base", "weights", "logits", "gamma", "targets", "alpha"],
+)
+def test_integers_larger_than_any_float_are_refused(call):
+    """Python's have no limit."""
+    with pytest.raises(ValueError, match=r"no larger than floats|must be in"):
+        call([2, 1, 0], [[0.2, 0.3, 0.5], [0.1, 0.8, 0.1], [0.7, 0.2, 0.1]], 10**400)

@@ -32,6 +32,8 @@ def check_floats(name: str, array: Any) -> np.ndarray:
         return np.asarray(array, dtype=_tables.float_type(array.dtype))
     except (TypeError, ValueError) as error:
         raise ValueError(f"{name} must hold numbers, got an array of dtype {array.dtype}.") from error
+    except OverflowError:
+        raise ValueError(f"{name} must hold numbers that are no larger than floats.") from None
 
 
 def check_table(name: str, array: Any) -> Any:

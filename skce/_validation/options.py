@@ -26,7 +26,8 @@ def check_number(
         raise TypeError(f"{name} must be {'an integer' if integer else 'a number'}, got {value!r}.")
     above = value >= low if closed in ("left", "both") else value > low
     below = value <= high if closed in ("right", "both") else value < high
-    if not (above and below):
+    fits = integer or not isinstance(value, int) or abs(value) <= float(np.finfo(float).max)
+    if not (above and below and fits):
         left, right = "(["[closed in ("left", "both")], ")]"[closed in ("right", "both")]
         raise ValueError(f"{name} must be in {left}{low:g}, {high:g}{right}, got {value!r}.")
     return value
