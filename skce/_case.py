@@ -248,12 +248,12 @@ def case_of(y_true: Any, y_proba: Any, labels: Any, options: Options) -> Case:
 
 def classes_case(y_true: Any, y_proba: Any, labels: Any, options: Options) -> Case:
     """The case of labels or distributions, and a column of outputs for each class."""
-    outputs, classes = _columns(y_proba, labels)
+    outputs, classes = _columns(y_proba, labels, y_true)
     n_columns = 2 if outputs.ndim == 1 else outputs.shape[1]
     if classes is not None:
         validation.check_columns(classes, n_columns)
     if validation.has_columns(y_true):
-        targets, classes = validation.check_target_distributions(y_true, classes, n_columns)
+        targets, classes = validation.check_target_distributions(y_true, y_proba, classes, n_columns)
         validation.check_length(targets, outputs)
         if outputs.ndim == 1 and targets.ndim == 2:
             targets = targets[:, 1]
@@ -290,11 +290,11 @@ def binary_case(y_true: Any, y_proba: Any, pos_label: Any, labels: Any, options:
     return _checked(targets, outputs, classes, options)
 
 
-def _columns(y_proba: Any, labels: Any) -> tuple[NDArray[Any], NDArray[Any] | None]:
+def _columns(y_proba: Any, labels: Any, y_true: Any = None) -> tuple[NDArray[Any], NDArray[Any] | None]:
     """Outputs, and the class of each column where `labels` or the columns' names tell; names go before places."""
     outputs = validation.check_outputs(y_proba)
     classes = None if labels is None else validation.check_classes(labels)
-    names = validation.column_names(y_proba) if outputs.ndim == 2 else None
+    names = validation.column_names(y_proba, y_true if labels is None else None) if outputs.ndim == 2 else None
     if classes is None:
         classes = None if names is None else validation.check_classes(names, "The columns of y_proba")
     elif names is not None:

@@ -312,13 +312,17 @@ def log_sums(p, least):
     return sum(np.log(row_products(p[:, j : j + step])) for j in range(0, p.shape[1], step))
 
 
+SHARPEST = 1e30
+"""A focal loss's gamma from which every power of a number below 1 is 0 already; single precision holds it."""
+
+
 def focus(loss, q, gamma):
     """Focal factors of probabilities p = 1 - q with -log p = `loss`: of the value, q^gamma, and of the gradient.
 
     The latter is q^(gamma - 1) (q + gamma p loss). Below gamma = 1, where that power has no limit at p = 1, it is
     q^gamma (1 + gamma p loss / q), in which loss / q has the limit 1. At p = 0 the limit of p loss is 0.
     """
-    slope = 1 - q
+    slope, gamma = 1 - q, min(gamma, SHARPEST)
     slope *= loss
     slope *= gamma
     if gamma >= 1:  # without a division 0.7 of the time

@@ -302,18 +302,23 @@ class LabelsScore:
 
     def value(self, sums: LabelSums) -> Any:
         """The mean (or sum) over entries, labels, rows, or for each label."""
-        losses, counts, row_means, row_counts = sums.sums
-        log_base = validation.check_base(self.base)
-        validation.check_some_target(counts)
+        validation.check_some_target(sums.sums[1])
         if self.reduction == "sum":
             validation.check_sum_average(self.average)
-            return losses / log_base if self.average is None else float(losses.sum() / log_base)
+        with np.errstate(over="ignore"):
+            value = self._value(*sums.sums) / validation.check_base(self.base)
+        return value if self.average is None else float(value)
+
+    def _value(self, losses: Any, counts: Any, row_means: Any, row_counts: Any) -> Any:
+        """The same in nats."""
+        if self.reduction == "sum":
+            return losses if self.average is None else losses.sum()
         if self.average == "micro":
-            return float(losses.sum() / counts.sum() / log_base)
+            return losses.sum() / counts.sum()
         if self.average == "samples":
-            return float(row_means / row_counts / log_base)
-        means = np.divide(losses, counts, out=np.full_like(losses, np.nan), where=counts > 0) / log_base
-        return means if self.average is None else float(means[counts > 0].mean())
+            return row_means / row_counts
+        means = np.divide(losses, counts, out=np.full_like(losses, np.nan), where=counts > 0)
+        return means if self.average is None else means[counts > 0].mean()
 
     @property
     def waits(self) -> bool:

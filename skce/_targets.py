@@ -70,8 +70,11 @@ def _values(container: Any) -> np.ndarray:
     import pandas as pd
 
     kind = getattr(container, "dtype", None)
-    if type(container).__module__.partition(".")[0] == "polars":
+    library = type(container).__module__.partition(".")[0]
+    if library == "polars":
         return _polars_values(container)
+    if library == "pyarrow":
+        return _values(container.to_pandas())
     if isinstance(kind, pd.CategoricalDtype):
         codes, labels = getattr(container, "array", container).codes, kind.categories.to_numpy()
     elif isinstance(kind, pd.StringDtype) and kind.storage != "python":

@@ -192,7 +192,7 @@ class Loss(ABC):
             If a value is not a probability, or a row does not sum to 1 within 1e-4, or 1e-3 in half precision.
         """
         y, p = self._check(targets, proba, "proba")
-        return self.unchecked_score(y, p, validation.check_eps(eps, p.dtype))
+        return self.unchecked_score(y, p, validation.check_eps(eps, p.dtype), "proba")
 
     def unchecked_value(self, targets: Any, logits: Any) -> NDArray[Any]:
         """`value` of targets and logits whose shapes and types were checked; their values are checked here."""
@@ -201,10 +201,14 @@ class Loss(ABC):
         self._explain(logits, np.isnan(values.max()))
         return values
 
-    def unchecked_score(self, targets: Any, proba: Any, eps: float) -> NDArray[Any]:
+    def unchecked_score(self, targets: Any, proba: Any, eps: float, name: str = "y_proba") -> NDArray[Any]:
         """`score` of targets and probabilities whose shapes and types were checked; their values are checked here."""
-        out = np.empty(len(proba), dtype=proba.dtype)
-        return self._rows(proba, targets).map(lambda p, y: self._checked_score(y, p, eps, proba), out)
+
+        def scores(p: Any, y: Any) -> NDArray[Any]:
+            self.check_block(p, proba, name)
+            return self.block_score(y, p, eps)
+
+        return self._rows(proba, targets).map(scores, np.empty(len(proba), dtype=proba.dtype))
 
     def unchecked_value_sum(self, targets: Any, logits: Any, weights: Any = None) -> float:
         """The sum of `unchecked_value` times the rows' weights, without an array of a number a row."""
@@ -229,7 +233,7 @@ class Loss(ABC):
         (total,) = self._rows(proba, targets, weights).sum(sums)
         return float(total)
 
-    def check_block(self, block: NDArray[Any], proba: NDArray[Any]) -> float:
+    def check_block(self, block: NDArray[Any], proba: NDArray[Any], name: str = "y_proba") -> float:
         """Raise if a block of `proba`, while it is in cache, holds no probabilities; else what all are at least."""
         if self.one_question_a_column:
             least = 0.0 if kernels.are_probabilities(block) else np.nan
@@ -238,8 +242,8 @@ class Loss(ABC):
         if not np.isnan(least):
             return least
         if not validation.hold_probabilities(block, exclusive=not self.one_question_a_column):
-            hint = " For logits, pass from_logits=True."
-            validation.check_probabilities(proba, hint=hint, exclusive=not self.one_question_a_column)
+            hint = " For logits, " + ("pass from_logits=True." if name == "y_proba" else "call value.")
+            validation.check_probabilities(proba, name, hint, exclusive=not self.one_question_a_column)
         return 0.0
 
     @abstractmethod
@@ -273,12 +277,6 @@ class Loss(ABC):
     @abstractmethod
     def log_proba(self, logits: NDArray[Any]) -> NDArray[Any]:
         """Logarithms of the probabilities of logits, not through the probabilities."""
-
-    def _checked_score(
-        self, targets: NDArray[Any], block: NDArray[Any], eps: float, whole: NDArray[Any]
-    ) -> NDArray[Any]:
-        self.check_block(block, whole)
-        return self.block_score(targets, block, eps)
 
     def _check(self, targets: ArrayLike, outputs: ArrayLike, name: str = "logits") -> tuple[Any, Any]:
         y, z = validation.check_loss_input(targets, outputs, name, one_question_a_column=self.one_question_a_column)

@@ -60,7 +60,7 @@ def cross_entropy_loss(
         Base of the logarithm: None for e (nats), 2 for bits, 10.
     eps : float or "auto", default="auto"
         Probabilities are clipped to [eps, 1 - eps]: "auto" takes the machine epsilon of their dtype, as scikit-learn
-        does; 0 gives inf where the loss is infinite.
+        does, of half precision that of single; 0 gives inf where the loss is infinite.
     handle_unknown : {"error", "clip", "ignore"}, default="error"
         What a label that no column stands for does: raise, count as probability 0 (a loss of -log eps), or drop the
         row (its loss is 0 for "none").

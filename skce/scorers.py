@@ -58,7 +58,7 @@ class Scorer(validation.BaseScorer):
         clipped = "handle_unknown" in accepted and "handle_unknown" not in options
         if clipped:
             options["handle_unknown"] = "clip"
-        response = self._ask(method_caller, estimator, X, y_true, classes)
+        response = _in_order(self._ask(method_caller, estimator, X, y_true, classes), classes, options)
         score = self._sign * self._score_func(y_true, response, **options)
         if clipped:
             _warn_of_unseen(y_true, options.get("labels"))
@@ -72,14 +72,11 @@ class Scorer(validation.BaseScorer):
         makes of it.
         """
         method = validation.check_response_method(estimator, self._response_method)
+        of_labels = self._score_func is multilabel_cross_entropy_loss
         exclusive = _one_label_a_row(y_true) and classes is not None and np.ndim(classes) == 1
         if exclusive and len(classes) == 1:
-            certain = partial(_constant, 0.0 if self._kwargs.get("from_logits") else 1.0)
-            return (
-                DaskRows(y_true, names=["y_true"]).map(certain, np.empty((0, 1)))
-                if validation.is_dask(y_true)
-                else certain(y_true)
-            )
+            certain = self._certain(y_true)
+            return self._of_labels([certain], [classes]) if of_labels else certain
         if exclusive and len(classes) > 2:
             return method_caller(estimator, method.__name__, X)
         cache = next(iter(getattr(method_caller, "args", ())), None)
@@ -91,10 +88,18 @@ class Scorer(validation.BaseScorer):
                 cache.setdefault(method.__name__, response if response.ndim == 1 else response[:, 1])
         if isinstance(cache[key], list):
             return self._of_labels(cache[key], classes)
-        if self._score_func is multilabel_cross_entropy_loss:
+        if of_labels and exclusive:  # one column of answers, which the estimator took for classes
+            return cache[key][:, None] if np.ndim(cache[key]) == 1 else self._of_labels([cache[key]], [classes])
+        if of_labels:
             validation.check_method_of_labels(method.__name__)
-        first_is_positive = classes is not None and self._kwargs.get("pos_label") == classes[0]
-        return -cache[key] if np.ndim(cache[key]) == 1 and first_is_positive else cache[key]
+        return cache[key]
+
+    def _certain(self, y_true: Any) -> Any:
+        """What is said of a class without alternative, for each row."""
+        certain = partial(_constant, 0.0 if self._kwargs.get("from_logits") else 1.0)
+        if validation.is_dask(y_true):
+            return DaskRows(y_true, names=["y_true"]).map(certain, np.empty((0, 1)))
+        return certain(y_true)
 
     def _of_labels(self, answers: list, classes: Any) -> Any:
         """Answers of an estimator label by label: P(1) of each, or pairs of log-probabilities if they are logits.
@@ -110,6 +115,24 @@ class Scorer(validation.BaseScorer):
             pair[:, np.asarray(values, dtype=np.intp)] = answer
             pairs.append(pair)
         return pairs if logits else np.column_stack([pair[:, 1] for pair in pairs])
+
+
+def _in_order(response: Any, classes: Any, options: dict) -> Any:
+    """A column for each of the estimator's classes in the order of the option `labels`, which may be another.
+
+    One column is the logit of the positive class: `pos_label`, or the last. Whoever names other labels knows better.
+    """
+    labels = options.get("labels")
+    if classes is None or isinstance(response, list) or (labels is classes and options.get("pos_label") is None):
+        return response
+    wanted = classes if labels is None else validation.check_classes(labels)
+    if np.ndim(response) == 1:
+        positive = wanted[-1] if options.get("pos_label") is None else options["pos_label"]
+        return -response if positive == classes[0] else response
+    if labels is None or len(wanted) != len(classes) or hasattr(response, "columns"):
+        return response
+    places = _targets.encode(wanted, _targets.as_labels(classes))
+    return response if places.min() == _targets.UNKNOWN else response[:, places]
 
 
 def _one_label_a_row(y_true: Any) -> bool:

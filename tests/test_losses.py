@@ -5,6 +5,7 @@ from dataclasses import FrozenInstanceError
 from itertools import product
 
 import numpy as np
+import pandas as pd
 import pytest
 from helpers import (
     CASES,
@@ -24,6 +25,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from numpy.testing import assert_allclose, assert_array_equal
+from scipy import sparse
 from sklearn.metrics import log_loss
 
 from skce import (
@@ -1029,6 +1031,10 @@ BAD_INPUT = [
     (np.eye(2), [[0, 0], [INF, 0]], ValueError, "finite or -inf: row 1 has inf"),
     ([0, 1], [["a", "b"], ["c", "d"]], ValueError, "logits must hold numbers, got an array of dtype <U1"),
     ([0, 1], np.zeros((2, 2), dtype=complex), ValueError, "logits must be real"),
+    ([[1, 0], [1]], np.zeros((2, 2)), ValueError, "targets must be an array, got rows of different lengths"),
+    (np.ma.masked_array([0, 1], [False, True]), np.zeros((2, 2)), ValueError, "targets must not have masked entries"),
+    (pd.DataFrame({"a": [1, 0], "b": [None, 1]}, dtype="Int64"), np.zeros((2, 2)), ValueError, "row 0 has nan"),
+    (sparse.eye_array(2), np.zeros((2, 2)), TypeError, r"targets must be dense.*toarray"),
 ]
 
 
@@ -1077,6 +1083,8 @@ def test_codes_of_any_integer_type(dtype):
         ([[0, 1], [0, 1]], [[0, 0], [0, NAN]], ValueError, "finite or -inf: row 1 has nan"),
         ([[0, 1], [0, 1]], [[0, 0], [0, INF]], ValueError, "finite or -inf: row 1 has inf"),
         ([NAN, 1], [NAN, 0], ValueError, "finite or -inf: row 0 has nan"),
+        ([[1, 0], [1]], np.zeros((2, 2)), ValueError, "targets must be an array, got rows of different lengths"),
+        (np.ma.masked_array([0, 1], [False, True]), np.zeros(2), ValueError, "targets must not have masked entries"),
     ],
 )
 @pytest.mark.parametrize("name", QUESTIONS)
@@ -1087,8 +1095,37 @@ def test_bad_input_of_questions_raises(name, method, targets, logits, error, mes
             getattr(LOSSES[name](label_smoothing=smoothing), method)(targets, logits)
 
 
+@pytest.mark.parametrize("name", QUESTIONS)
+def test_answers_that_pandas_knows_to_be_missing_are_unknown(name):
+    """As nan is."""
+    answers = pd.DataFrame({"a": [1, 0], "b": [None, 1]}, dtype="Int64")
+    expected = LOSSES[name]().value([[1, NAN], [0, 1]], np.eye(2))
+    assert_array_equal(LOSSES[name]().value(answers, np.eye(2)), expected)
+    assert_array_equal(LOSSES[name]().value(answers.astype(object), np.eye(2)), expected)
+
+
+@pytest.mark.parametrize("gamma", [1e30, 1e39, 1e308])
+@pytest.mark.parametrize("name", [name for name in LOSSES if name.endswith("_focal")])
+@every_dtype
+def test_a_gamma_that_the_precision_cannot_hold_is_as_good_as_infinite(name, gamma, dtype):
+    """Only rows whose loss is infinite, or nearly, count."""
+    loss, logits = LOSSES[name](gamma=gamma), np.array([[0, 1], [800, -800]], dtype=dtype)
+    targets = np.array([[0, 1], [0, 1]]) if name in QUESTIONS else np.array([0, 1])
+    values, gradient = loss.value_and_gradient(targets, logits)
+    assert values[0] == 0
+    assert values[1] >= 800
+    assert np.isfinite(gradient).all()
+    assert np.isfinite(loss.curvature(targets, logits).weights).all()
+
+
+@pytest.mark.parametrize("name", CLASSES)
+def test_logits_for_probabilities(name):
+    """The message names the argument, and what takes logits."""
+    with pytest.raises(ValueError, match=r"proba must hold probabilities.* has -1\. For logits, call value\."):
+        LOSSES[name]().score([0], [[-1.0, 2.0]])
+
+
 def test_sparse_logits_raise():
     """Say what to do."""
-    sparse = pytest.importorskip("scipy.sparse")
     with pytest.raises(TypeError, match=r"logits must be dense.*toarray"):
         SoftmaxCrossEntropy().value([0], sparse.csr_array([[0.0, 1.0]]))

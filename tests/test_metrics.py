@@ -17,7 +17,14 @@ from scipy.special import expit, log_expit, log_softmax
 from sklearn.metrics import log_loss
 from sklearn.utils.class_weight import compute_sample_weight
 
-from skce import SoftmaxCrossEntropy, binary_cross_entropy_loss, cross_entropy_loss, entropy, kl_divergence_loss
+from skce import (
+    SoftmaxCrossEntropy,
+    binary_cross_entropy_loss,
+    cross_entropy_loss,
+    entropy,
+    kl_divergence_loss,
+    multilabel_cross_entropy_loss,
+)
 
 EXACT = 1e-14  # float64: a few roundings of a log, and another order of the sum
 RTOL = {np.float64: EXACT, np.float32: 2e-6}  # float32: the log of a rounded probability, 16 eps
@@ -218,6 +225,20 @@ def test_default_numbers_of_columns_in_reverse_are_names(labels, rng):
         result = cross_entropy_loss(codes, backwards, labels=labels)
         assert result == pytest.approx(log_loss(codes, proba), rel=EXACT)
     assert cross_entropy_loss(codes, frame, labels=labels) == pytest.approx(log_loss(codes, proba), rel=EXACT)
+
+
+@pytest.mark.parametrize("metric", [cross_entropy_loss, kl_divergence_loss, multilabel_cross_entropy_loss])
+def test_default_numbers_of_columns_are_names_beside_the_same_in_another_order(metric, rng):
+    """A frame that was made of an array, and one whose columns were put in order; with `labels` places may count."""
+    proba, targets = rng.dirichlet([1, 1, 1], 20), rng.dirichlet([1, 1, 1], 20)
+    expected, order = metric(targets, proba), [2, 0, 1]
+    assert metric(pd.DataFrame(targets), pd.DataFrame(proba)[order]) == pytest.approx(expected, rel=EXACT)
+    assert metric(pd.DataFrame(targets)[order], pd.DataFrame(proba)) == pytest.approx(expected, rel=EXACT)
+    assert metric(targets[:, order], pd.DataFrame(proba)[order]) == pytest.approx(expected, rel=EXACT)
+    if metric is not multilabel_cross_entropy_loss:
+        frame = pd.DataFrame(proba[:, order])
+        assert metric(pd.DataFrame(targets)[order], frame, labels=order) == pytest.approx(expected, rel=EXACT)
+        assert metric(targets[:, order], frame, labels=order) == pytest.approx(expected, rel=EXACT)
 
 
 @FRAMES

@@ -220,13 +220,15 @@ def test_targets_of_every_form_are_the_same(form, average, dtype, rng):
         lambda y: y.tolist(),
         lambda y: [[None if v != v else v for v in row] for row in y.tolist()],
         lambda y: np.where(np.isnan(y), None, y),
+        lambda y: np.where(np.isnan(y), pd.NA, y),
+        lambda y: pd.DataFrame(np.where(np.isnan(y), pd.NA, y)),
         lambda y: y.astype(np.float32),
         pd.DataFrame,
         lambda y: pd.DataFrame(y).astype("Int64"),
         lambda y: pd.DataFrame(y).astype("boolean"),
         lambda y: pl.DataFrame([[None if v != v else int(v) for v in row] for row in y.tolist()], orient="row"),
     ],
-    ids=["nan", "None", "object None", "float32", "pandas", "pandas Int64", "pandas boolean", "polars null"],
+    ids=["nan", "None", "object None", "NA", "pandas NA", "float32", "pandas", "Int64", "boolean", "polars null"],
 )
 def test_unknown_labels_in_every_form(missing, rng):
     """nan, None, pandas.NA and a polars null all say that it is not known."""
@@ -535,3 +537,10 @@ def test_soft_targets_are_their_own_best_prediction(seed):
     targets, proba = rng.uniform(0.01, 0.99, size=(2, 9, 3))
     best = multilabel_cross_entropy_loss(targets, targets, average=None)
     assert (best <= multilabel_cross_entropy_loss(targets, proba, average=None)).all()
+
+
+@pytest.mark.parametrize("options", [{}, {"reduction": "sum"}, {"base": 1 + 1e-12}], ids=str)
+def test_sums_beyond_the_largest_float_are_inf(options, rng):
+    """As of the other metrics; not a warning of NumPy's."""
+    y_true, proba, _ = random_problem(rng)
+    assert multilabel_cross_entropy_loss(y_true, proba, pos_weight=1.5e308, **options) == np.inf

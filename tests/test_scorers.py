@@ -683,6 +683,68 @@ def test_labels_among_the_options_win_over_the_estimators(flowers):
     assert scorer(estimator, X, y) == pytest.approx(oracle(estimator, X, codes), rel=EXACT)
 
 
+@pytest.mark.parametrize("response_method", ["predict_proba", "decision_function"])
+def test_labels_in_another_order_than_the_estimators(response_method, flowers):
+    """They are the order that class weights follow; which class a column stands for the estimator knows."""
+    X, y, weights = flowers
+    estimator = LogisticRegression().fit(X, y)
+    options = {"response_method": response_method, "from_logits": response_method == "decision_function"}
+    order = np.array([2, 0, 1])
+    plain = make_scorer(cross_entropy_loss, class_weight=[1, 2, 3], **options)
+    other = make_scorer(cross_entropy_loss, class_weight=order + 1, labels=np.array(SPECIES)[order], **options)
+    assert other(estimator, X, y, sample_weight=weights) == pytest.approx(plain(estimator, X, y, sample_weight=weights))
+
+
+@pytest.mark.parametrize("response_method", ["predict_proba", "decision_function"])
+@pytest.mark.parametrize("metric", [cross_entropy_loss, binary_cross_entropy_loss])
+@pytest.mark.parametrize("labels", [["no", "yes"], ["yes", "no"]], ids=str)
+@pytest.mark.parametrize("pos_label", [None, "no", "yes"])
+def test_two_labels_in_either_order(labels, metric, response_method, pos_label):
+    """A cross-entropy does not depend on which class is called the positive one."""
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(50, 2))
+    y = np.where(X[:, 0] + rng.normal(size=50) > 0, "yes", "no")
+    estimator = LogisticRegression().fit(X, y)
+    options = {"pos_label": pos_label} if metric is binary_cross_entropy_loss else {}
+    options |= {"response_method": response_method, "from_logits": response_method == "decision_function"}
+    score = make_scorer(metric, labels=labels, **options)(estimator, X, y)
+    assert score == pytest.approx(-log_loss(y, estimator.predict_proba(X)))
+
+
+@pytest.mark.parametrize(
+    "estimator",
+    [
+        DecisionTreeClassifier(max_depth=2),
+        OneVsRestClassifier(LogisticRegression()),
+        MultiOutputClassifier(LogisticRegression()),
+    ],
+    ids=lambda estimator: type(estimator).__name__,
+)
+def test_several_labels_of_which_there_is_one(estimator):
+    """Such targets have two axes, and estimators take them for classes: two columns, or one if they saw one class."""
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(50, 2))
+    Y = (X[:, :1] + rng.normal(size=(50, 1)) > 0).astype(int)
+    fitted = estimator.fit(X, Y)
+    proba = fitted.predict_proba(X)
+    expected = -log_loss(Y, proba[0] if isinstance(proba, list) else proba)
+    for method in ("predict_proba", "decision_function"):
+        scorer = make_scorer(
+            multilabel_cross_entropy_loss, response_method=method, from_logits=method == "decision_function"
+        )
+        if hasattr(fitted, method):
+            assert scorer(fitted, X, Y) == pytest.approx(expected)
+
+
+@pytest.mark.parametrize("answer", [0, 1])
+def test_the_only_label_was_always_answered_alike(answer):
+    """What one class says with certainty is its own answer."""
+    X, Y = np.random.default_rng(0).normal(size=(20, 2)), np.full((20, 1), answer)
+    tree = DecisionTreeClassifier().fit(X, Y)
+    assert get_scorer("neg_multilabel_cross_entropy")(tree, X, Y) == pytest.approx(0)
+    assert get_scorer("neg_multilabel_cross_entropy")(tree, X, 1 - Y) == pytest.approx(np.log(np.finfo(float).eps))
+
+
 def test_metrics_of_others(flowers):
     """make_scorer takes any metric: without `labels` it is called as scikit-learn would call it."""
     X, y, weights = flowers

@@ -244,6 +244,14 @@ MISTAKES = {
         ValueError,
         r"missing labels: row 1",
     ),
+    "infinite label": (ce([0, 1, np.inf]), ValueError, r"continuous values: row 2 is inf"),
+    "complex labels": (ce(np.array([0, 1, 2j])), TypeError, r"y_true must hold labels.* got complex numbers"),
+    "fractions in labels": (ce(labels=[0, 0.5, 1]), ValueError, r"labels must hold labels.*row 1 is 0\.5\.$"),
+    "numbers beside columns named by strings": (
+        ce([0, 1, 2], pl.DataFrame({"0": [0.2] * 3, "1": [0.3] * 3, "2": [0.5] * 3})),
+        ValueError,
+        r"labels \[0, 1, 2\].*columns are \['0', '1', '2'\]\. Labels are compared as they are",
+    ),
     "missing class": (ce(["ant", "bee", "ant"], labels=["ant", "bee", None]), ValueError, r"labels.*missing.*2"),
     "strings and ints": (
         ce(np.array(["ant", 1, "cat"], dtype=object)),
@@ -476,6 +484,11 @@ MISTAKES = {
     "one class": (fit(y=["yes"] * 4), ValueError, r"at least two classes, got one class, 'yes'"),
     "continuous y": (fit(y=[0.1, 0.2, 0.3, 1.7]), ValueError, r"continuous"),
     "nan in y": (fit(y=[0, 1, nan, 1]), ValueError, r"y contains NaN"),
+    "NaT among dates": (
+        fit(y=np.array(["2020-01-01", "NaT", "2020-01-02", "NaT"], dtype="M8[D]")),
+        ValueError,
+        r"y must not have missing labels: row 1",
+    ),
     "missing y": (fit(y=np.array(["no", None, "yes", "no"], dtype=object)), ValueError, r"y|missing"),
     "strings and ints in y": (
         fit(y=np.array(["no", 1, "yes", "no"], dtype=object)),

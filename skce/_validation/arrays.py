@@ -1,6 +1,5 @@
 """Arrays of numbers: kinds, shapes, weights, probabilities, logits."""
 
-import contextlib
 from collections.abc import Mapping
 from typing import Any
 
@@ -19,17 +18,13 @@ def check_floats(name: str, array: Any) -> np.ndarray:
     """A dense float32 or float64 array from anything array-like. Values are not looked at."""
     if type(array) is np.ndarray and array.dtype in (np.float64, np.float32):
         return array
-    check_present(name, array)
-    try:
-        array = np.asarray(_to_numpy(array) if hasattr(array, "to_numpy") else array)
-    except ValueError:
-        raise ValueError(f"{name} must be an array, got rows of different lengths.") from None
+    array = as_array(name, array)
     if array.dtype.kind == "c":
         raise ValueError(f"{name} must be real. Complex data not supported.")
     if array.dtype.kind in "mM":
         raise ValueError(f"{name} must hold numbers, got an array of dtype {array.dtype}.")
     try:
-        return np.asarray(array, dtype=_tables.float_type(array.dtype))
+        return np.asarray(_without_na(array), dtype=_tables.float_type(array.dtype))
     except (TypeError, ValueError) as error:
         raise ValueError(f"{name} must hold numbers, got an array of dtype {array.dtype}.") from error
     except OverflowError:
@@ -56,13 +51,22 @@ def check_present(name: str, array: Any) -> None:
         raise ValueError(f"{name} must not have masked entries: leave those rows out, or fill them.")
 
 
-def _to_numpy(container: Any) -> np.ndarray:
-    """A Series or DataFrame of pandas or polars as an array, nan for pandas' NA."""
-    array = np.asarray(container.to_numpy())
-    if array.dtype == object:
-        with contextlib.suppress(TypeError, ValueError):
-            return container.to_numpy(dtype=np.float64, na_value=np.nan)
-    return array
+def as_array(name: str, array: Any) -> np.ndarray:
+    """A dense array of whatever type from anything array-like."""
+    check_present(name, array)
+    try:
+        return np.asarray(array.to_numpy() if hasattr(array, "to_numpy") else array)
+    except ValueError:
+        raise ValueError(f"{name} must be an array, got rows of different lengths.") from None
+
+
+def _without_na(array: np.ndarray) -> np.ndarray:
+    """Objects with nan for pandas' NA."""
+    if array.dtype != object:
+        return array
+    import pandas as pd
+
+    return np.where(pd.isna(array), np.nan, array)
 
 
 def check_not_empty(name: str, array: np.ndarray) -> None:

@@ -92,6 +92,8 @@ def check_rows(
 def check_target_labels(y: Any, known: Any) -> Targets:
     """Targets of labels of shape (n,)."""
     labels = _targets.as_labels(y)
+    if labels.dtype.kind in "mM":  # scikit-learn takes a date that is missing for a class
+        check_labels(labels, "y")
     if known is None:
         classes, codes = sorted_classes(labels, "y")
         check_two_classes(classes)

@@ -1,6 +1,6 @@
 """What a metric takes: labels, distributions, the classes, and the columns that stand for them."""
 
-from collections.abc import Hashable, Mapping
+from collections.abc import Hashable, KeysView, Mapping, ValuesView
 from typing import Any, NoReturn
 
 import numpy as np
@@ -19,12 +19,21 @@ from skce._validation.arrays import (
 from skce._validation.options import check_number, listed
 
 
-def column_names(array: Any) -> np.ndarray | None:
-    """Names of the columns of a DataFrame (pandas, polars), None for anything else."""
+def column_names(array: Any, beside: Any = None) -> np.ndarray | None:
+    """Names of the columns of a DataFrame (pandas, polars), None for anything else.
+
+    Default numbers are names where the columns `beside` them are named by the same numbers.
+    """
     columns = getattr(array, "columns", None)
-    if columns is None or len(columns) < 2 or _are_default(columns):
+    if columns is None or len(columns) < 2 or (_are_default(columns) and not _are_named(columns, beside)):
         return None
     return _targets.as_labels(np.asarray(columns))
+
+
+def _are_named(numbers: Any, beside: Any) -> bool:
+    """Whether columns have these numbers for names."""
+    columns = getattr(beside, "columns", ())
+    return len(columns) == len(numbers) and not _are_default(columns) and set(columns) == set(numbers)
 
 
 def _are_default(columns: Any) -> bool:
@@ -71,6 +80,8 @@ def check_labels(y: Any, name: str = "y_true", *, shape: str = "(n,) or (n, k)",
     if y.ndim != 1:
         raise ValueError(f"{name} must have shape {shape}, got {y.shape}.")
     check_not_empty(name, y)
+    if y.dtype.kind == "c":
+        raise TypeError(f"{name} must hold labels, numbers or strings, got complex numbers.")
     if y.dtype.kind in "fmMO":
         import pandas as pd
 
@@ -88,18 +99,20 @@ def check_labels(y: Any, name: str = "y_true", *, shape: str = "(n,) or (n, k)",
 
 def _check_whole_numbers(y: np.ndarray, name: str, shape: str) -> None:
     """Floats that are labels have no fractions."""
-    fractions = y != np.rint(y)
+    fractions = (y != np.rint(y)) | np.isinf(y)
     if not fractions.any():
         return
     row = int(np.flatnonzero(fractions)[0])
-    hint = "Probabilities of the positive class go to binary_cross_entropy_loss, distributions have shape (n, k)."
+    hint = " Probabilities of the positive class go to binary_cross_entropy_loss, distributions have shape (n, k)."
     if shape == "(n,)":
-        hint = "Probabilities of the positive class must be in [0, 1], and go without labels and pos_label."
-    raise ValueError(f"{name} must hold labels, got continuous values: row {row} is {shown(y[row])}. {hint}")
+        hint = " Probabilities of the positive class must be in [0, 1], and go without labels and pos_label."
+    hint = hint if name == "y_true" else ""
+    raise ValueError(f"{name} must hold labels, got continuous values: row {row} is {shown(y[row])}.{hint}")
 
 
 def check_classes(labels: Any, name: str = "labels") -> np.ndarray:
     """The class of each column, in the caller's order, without duplicates."""
+    labels = list(labels) if isinstance(labels, (KeysView, ValuesView)) else labels
     if isinstance(labels, (str, set, frozenset)):
         raise TypeError(f"{name} must be a list, the class of each column in order, got {labels!r}.")
     classes = check_labels(labels, name, shape="(k,)")
@@ -125,8 +138,9 @@ def find_classes(y_true: np.ndarray, n_outputs: int) -> tuple[np.ndarray, np.nda
                 classes = np.array(pair).astype(y_true.dtype)
                 return classes, _targets.encode(y_true, classes)
     if len(classes) != n_outputs:
+        columns = "columns for 2" if n_outputs == 2 else f"{n_outputs} columns"
         raise ValueError(
-            f"y_true has {len(classes)} classes, {listed(classes.tolist())}, and y_proba {n_outputs} columns. "
+            f"y_true has {len(classes)} classes, {listed(classes.tolist())}, and y_proba {columns}. "
             "Pass labels=, the class of each column in order."
         )
     return classes, codes
@@ -147,12 +161,12 @@ def merge_classes(one: np.ndarray, other: np.ndarray, name: str) -> np.ndarray:
     return sorted_classes(check_labels(np.concatenate([one, other]), name), name)[0]
 
 
-def check_target_distributions(y_true: Any, classes: np.ndarray | None, n_columns: int) -> tuple:
+def check_target_distributions(y_true: Any, y_proba: Any, classes: np.ndarray | None, n_columns: int) -> tuple:
     """Distributions (n, k) as floats, or codes if they are one-hot integers; and the class of each column.
 
     A DataFrame's columns are matched to the classes by name.
     """
-    names = column_names(y_true)
+    names = column_names(y_true, y_proba)
     names = None if names is None else check_classes(names, "The columns of y_true")
     targets = _table(y_true)
     if targets.ndim != 2:
@@ -214,7 +228,7 @@ def find_models(y_true: Any, y_proba: Any, labels: Any) -> dict[Any, Any]:
 
 def check_multilabel(y_true: Any, y_proba: Any, from_logits: bool) -> tuple[Any, Any]:
     """0/1 answers of any dtype, or floats with nan for unknown, and probabilities or logits of yes, both (n, L)."""
-    names, columns = column_names(y_true), column_names(y_proba)
+    names, columns = column_names(y_true, y_proba), column_names(y_proba, y_true)
     label, column = only_name(y_true), only_name(y_proba)
     if isinstance(y_proba, (list, tuple)) and len(y_proba) and all(ndim(p) == 2 for p in y_proba):
         outputs = _tables.side_by_side(_yes_columns(y_proba, from_logits))
@@ -472,9 +486,13 @@ def check_columns(classes: np.ndarray, n_outputs: int) -> None:
 
 def explain_unknown(labels: np.ndarray, classes: np.ndarray) -> NoReturn:
     """Raise for labels without a column."""
+    unknown, known = list(dict.fromkeys(labels.tolist())), classes.tolist()
+    hint = "Pass labels=, or to a metric handle_unknown='clip' or 'ignore'."
+    if set(map(str, unknown)) <= set(map(str, known)):
+        hint = "Labels are compared as they are: make both numbers, or both strings."
     raise ValueError(
-        f"y_true has labels {listed(list(dict.fromkeys(labels.tolist())))} that no column of y_proba stands for; the "
-        f"columns are {listed(classes.tolist())}. Pass labels=, or to a metric handle_unknown='clip' or 'ignore'."
+        f"y_true has labels {listed(unknown)} that no column of y_proba stands for; the columns are {listed(known)}. "
+        f"{hint}"
     )
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from skce._validation.arrays import check_floats, check_not_empty
+from skce._validation.arrays import as_array, check_floats, check_not_empty
 from skce._validation.options import listed
 
 
@@ -19,7 +19,7 @@ def check_loss_input(
     if outputs.ndim != 2 and not (one_question_a_column and outputs.ndim == 1):
         raise ValueError(f"{name} must have shape {shapes}, got {outputs.shape}.")
     check_not_empty(name, outputs)
-    targets = np.asarray(targets)
+    targets = as_array("targets", targets)
     if targets.shape == outputs.shape:
         return check_target_values(targets, outputs, 2 if one_question_a_column else None), outputs
     if targets.shape == outputs.shape[:1] and not one_question_a_column:
