@@ -281,20 +281,22 @@ def _massive(p, spread):
 
 
 def row_folds(p, least):
-    """Few rows whose products, column by column, are those of all rows, of numbers in [least, 1]."""
-    factors, products = most_factors(p.dtype, least), np.empty_like(p[len(p) // 2 :])
-    while factors >= 2 and len(p) > 1:
-        half = len(p) // 2
-        products = products[: len(p) - half]
-        np.multiply(p[:half], p[-half:], out=products[:half])
-        products[half:] = p[half:-half]
-        p, factors = products, factors / 2
-    return p
+    """Few rows whose products, column by column, are those of all rows, of numbers in [least, 1].
+
+    As many of them at a time as cannot underflow, up to 64: 0.2, where those of halves and their halves take 0.5.
+    """
+    n_rows = -(-len(p) // int(min(most_factors(p.dtype, least), 64)))
+    if n_rows == len(p):
+        return p
+    factors = len(p) // n_rows
+    folded = np.multiply.reduce(p[: factors * n_rows].reshape(factors, n_rows, -1), axis=0)
+    folded[: len(p) - factors * n_rows] *= p[factors * n_rows :].reshape(-1, folded.shape[1])
+    return folded
 
 
 def most_factors(dtype, least):
-    """How many numbers in [least, 1] have a product that cannot underflow; -inf, as of none, where all are 1."""
-    return np.log(np.finfo(dtype).tiny) / np.log(least)
+    """How many numbers in [least, 1] have a product that cannot underflow, at least one."""
+    return max(1, np.log(np.finfo(dtype).tiny) / np.log(least)) if least < 1 else np.inf
 
 
 def log_sums(p, least):
@@ -308,7 +310,7 @@ def log_sums(p, least):
         p = (flat[::2] * flat[1::2]).reshape(len(p), -1)
     if p.shape[1] > NARROW or factors < 2:
         return row_sums(np.log(p))
-    step = int(factors)
+    step = int(min(factors, p.shape[1]))
     return sum(np.log(row_products(p[:, j : j + step])) for j in range(0, p.shape[1], step))
 
 

@@ -153,10 +153,7 @@ class Loss(ABC):
         """
         y, z = self._check(targets, logits)
         gradient = np.empty(z.shape, dtype=z.dtype) if out is None else validation.check_out(out, z, y)
-        rows = self._rows(z, y, gradient)
-        values = rows.map(lambda z, y, g: self.block(y, z, g), np.empty(len(z), dtype=z.dtype))
-        self._explain(z, np.isnan(values.max()))
-        return values, gradient if out is None else out
+        return self._values(z, y, gradient), gradient if out is None else out
 
     def curvature(self, targets: ArrayLike, logits: ArrayLike) -> Curvature:
         """Second derivatives of each row's loss in its logits. Parameters as for `value`.
@@ -167,7 +164,7 @@ class Loss(ABC):
         y, z = self._check(targets, logits)
         with np.errstate(all="ignore"):
             curvature = self.block_curvature(y, z.reshape(len(z), -1))
-        self._explain(z, np.isnan(curvature.weights.max()))
+        self._checked(curvature.weights, z, z)
         return curvature
 
     def score(self, targets: ArrayLike, proba: ArrayLike, *, eps: float | str = "auto") -> NDArray[Any]:
@@ -196,10 +193,7 @@ class Loss(ABC):
 
     def unchecked_value(self, targets: Any, logits: Any) -> NDArray[Any]:
         """`value` of targets and logits whose shapes and types were checked; their values are checked here."""
-        out = np.empty(len(logits), dtype=logits.dtype)
-        values = self._rows(logits, targets).map(lambda z, y: self.block(y, z), out)
-        self._explain(logits, np.isnan(values.max()))
-        return values
+        return self._values(logits, targets)
 
     def unchecked_score(self, targets: Any, proba: Any, eps: float, name: str = "y_proba") -> NDArray[Any]:
         """`score` of targets and probabilities whose shapes and types were checked; their values are checked here."""
@@ -214,11 +208,10 @@ class Loss(ABC):
         """The sum of `unchecked_value` times the rows' weights, without an array of a number a row."""
 
         def sums(z: Any, y: Any, s: Any) -> tuple:
-            values = self.block(y, z)
-            return kernels.weighted(values, s).sum(dtype=np.float64), float(np.isnan(values.max()))
+            values = self._checked(self.block(y, z), z, logits)  # also of rows that weigh nothing
+            return (kernels.weighted(values, s).sum(dtype=np.float64),)
 
-        total, n_bad = self._rows(logits, targets, weights).sum(sums)
-        self._explain(logits, n_bad > 0)  # also for rows that weigh nothing
+        (total,) = self._rows(logits, targets, weights).sum(sums)
         return float(total)
 
     def unchecked_score_sum(self, targets: Any, proba: Any, eps: float, weights: Any = None) -> float:
@@ -290,10 +283,17 @@ class Loss(ABC):
         scratch = 4 if self.one_question_a_column else 1  # the kernels of questions hold more arrays at a time
         return Rows(outputs, *others, block_rows=kernels.block_rows(scratch * width, outputs.itemsize))
 
-    def _explain(self, logits: Any, found_nan: bool) -> None:
-        """The kernels turn a forbidden logit into nan: only then look for it."""
-        if found_nan or (self.one_question_a_column and not np.max(logits) < np.inf):
-            validation.explain_logits(logits)
+    def _values(self, logits: Any, targets: Any, *gradient: NDArray[Any]) -> NDArray[Any]:
+        """Loss of each row; fills the gradient, if there is one."""
+
+        def values(z: Any, y: Any, *g: Any) -> NDArray[Any]:
+            return self._checked(self.block(y, z, *g), z, logits)
+
+        return self._rows(logits, targets, *gradient).map(values, np.empty(len(logits), dtype=logits.dtype))
+
+    def _checked(self, values: NDArray[Any], block: NDArray[Any], logits: Any) -> NDArray[Any]:
+        """What was made of a block of `logits`, which is in cache, unless one of those is forbidden."""
+        return validation.check_logit_losses(values, block, logits, exclusive=not self.one_question_a_column)
 
 
 class SoftmaxLoss(Loss):

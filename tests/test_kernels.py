@@ -165,18 +165,29 @@ def test_total_spread_minus_log_of_impossible_rows():
 
 @every_order
 @every_dtype
+@pytest.mark.parametrize("n", [1, 2, 63, 130, 1000])
 @pytest.mark.parametrize("least", [1.0, 0.5, 1e-3, 1e-7, 0.0])
-def test_row_folds_cannot_underflow(least, dtype, order):
+def test_row_folds_cannot_underflow(least, n, dtype, order):
     """All at the least they may be: their products are the product of all, and none is 0."""
-    p = np.asarray(np.full((1000, 3), least, dtype), order="F" if order == "F" else "C")
+    p = np.asarray(np.full((n, 3), least, dtype), order="F" if order == "F" else "C")
     p = np.repeat(p, 2, axis=1)[:, ::2] if order == "strided" else p
     with np.errstate(divide="ignore"):
         folded = kernels.row_folds(p, p.min())
         logs = np.log(folded).sum(axis=0, dtype=np.float64)
-        exact = 1000 * np.log(np.float64(dtype(least)))
+        exact = n * np.log(np.float64(dtype(least)))
     assert folded.min() > 0 or least == 0
-    assert len(folded) < 500 or least in (0.0, 1.0)
+    assert 2 * len(folded) <= n + 1 or least == 0
     assert_allclose(logs, np.full(3, exact), rtol=100 * np.finfo(dtype).eps)
+
+
+@every_dtype
+@pytest.mark.parametrize("n", [*range(1, 12), 63, 64, 65, 130, 1000])
+def test_row_folds_leave_no_row_out(n, dtype):
+    """Of a table and of a single column."""
+    for shape in ((n, 3), (n,)):
+        p = np.random.default_rng(n).uniform(1e-3, 1, shape).astype(dtype)
+        logs = np.log(kernels.row_folds(p, p.min())).sum(dtype=np.float64)
+        assert_allclose(logs, np.log(p.astype(np.longdouble)).sum(), rtol=100 * np.finfo(dtype).eps)
 
 
 @every_order

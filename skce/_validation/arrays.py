@@ -199,8 +199,11 @@ def explain_logits(z: Any) -> None:
         raise ValueError(f"Logits must have a finite entry in each row: row {empty[0]} is -inf throughout.")
 
 
-def check_logit_losses(losses: np.ndarray, block: np.ndarray, logits: Any) -> np.ndarray:
-    """Losses of a block of logits, unless one of those was nan or +inf."""
-    if np.isnan(losses).any() or not block.max() < np.inf:
+def check_logit_losses(losses: np.ndarray, block: np.ndarray, logits: Any, *, exclusive: bool = False) -> np.ndarray:
+    """Losses of a block of logits, unless one of those was nan or +inf: of classes that are `exclusive` both make nan.
+
+    Only where something is wrong are all of the logits looked at, for the first row at fault.
+    """
+    if np.isnan(losses.max()) or not (exclusive or block.max() < np.inf):
         explain_logits(logits)
     return losses
