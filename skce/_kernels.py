@@ -328,10 +328,10 @@ def focus(loss, q, gamma):
     slope *= loss
     slope *= gamma
     if gamma >= 1:  # without a division 0.7 of the time
-        power = q ** (gamma - 1)
+        power = q if gamma == 2 else q ** (gamma - 1)
         slope += q
         slope *= power
-        power *= q
+        power = power * q
     else:
         slope /= q
         if not q.min() > 0:

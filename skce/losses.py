@@ -754,9 +754,11 @@ def _minus_log(mass: Any, p: NDArray[Any], eps: float, gamma: float) -> NDArray[
 
 
 def _times(weights: Any, values: NDArray[Any]) -> NDArray[Any]:
-    """weights * values, 0 where the weight is, also if the value is infinite; nan, of a bad logit, stays."""
-    product = weights * values
-    return np.where((weights > 0) | np.isnan(values), product, 0) if np.min(weights) == 0 else product
+    """weights * values, in place, 0 where the weight is, also if the value is infinite; nan, of a bad logit, stays."""
+    if np.min(weights) == 0:
+        values[np.broadcast_to(weights == 0, values.shape) & (values == np.inf)] = 0
+    values *= weights
+    return values
 
 
 LOSSES: dict[str, type[Loss]] = {
