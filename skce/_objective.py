@@ -246,6 +246,11 @@ class Objective:
         return np.dtype(np.float32 if single else np.float64)
 
     @property
+    def penalised(self) -> bool:
+        """Whether there is a minimum for sure."""
+        return self.alpha > 0
+
+    @property
     def rounding(self) -> float:
         """Relative error of the objective; that of a mean of many rows is less than that of one."""
         return max(np.finfo(float).eps, float(np.finfo(self.dtype).eps) / self.rows.n_rows**0.5)

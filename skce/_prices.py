@@ -55,8 +55,8 @@ LARGEST_COVARIANCE = {True: 500, False: 3000}
 """Features whose correlations are looked at, of sparse and of dense rows."""
 
 LEAST_FACTOR, MOST_FACTORS = 200, 6
-"""Features from which a triangle for each output saves more than its calls cost, and outputs to which it takes no more
-memory than a basis for all."""
+"""Features from which a triangle for each of several outputs saves more than its calls cost, and outputs to which it
+takes no more memory than a basis for all."""
 
 
 @dataclass(frozen=True)
@@ -174,4 +174,4 @@ def _basis(p: int) -> float:
 
 def factors_pay(k: int, d: int) -> bool:
     """Whether to factorise a covariance for each output, rather than to find a basis for all."""
-    return d >= LEAST_FACTOR and k <= MOST_FACTORS
+    return k == 1 or (d >= LEAST_FACTOR and k <= MOST_FACTORS)

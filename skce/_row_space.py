@@ -153,9 +153,14 @@ class Condensed:
         whole.dtype = inside.dtype  # double precision, to compare with the value inside
 
     @property
+    def penalised(self) -> bool:
+        """Whether the whole is."""
+        return bool(self.whole.penalised)
+
+    @property
     def rounding(self) -> float:
         """That of the whole."""
-        return self.whole.rounding
+        return float(self.whole.rounding)
 
     def with_alpha(self, whole: Any) -> "Condensed":
         """The same for an objective that differs in its penalty."""

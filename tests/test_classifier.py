@@ -10,6 +10,7 @@ import pandas as pd
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy import sparse, special
+from scipy.optimize import linprog
 from sklearn.base import clone
 from sklearn.compose import ColumnTransformer
 from sklearn.datasets import load_breast_cancer, load_digits, load_iris, load_wine
@@ -812,6 +813,35 @@ def test_partly_separable_one_hot_tables_without_penalty(table):
     assert model.converged_
     assert np.isfinite(model.coef_).all()
     assert objective(model, X, y, 0.0) < objective(oracle, X, y, 0.0) + 1e-6
+
+
+def has_no_minimum(X, y):
+    """Whether some coefficients, grown for ever, do no row harm and some row good: by a linear program."""
+    margins = np.column_stack([X, np.ones(len(X))]) * (2 * y - 1)[:, None]
+    (n, d), rows = margins.shape, sparse.csr_array(-margins)
+    gains = linprog(
+        np.repeat([0.0, -1.0], [d, n]),
+        A_ub=sparse.hstack([rows, sparse.eye_array(n)]).tocsr(),
+        b_ub=np.zeros(n),
+        bounds=[(None, None)] * d + [(0, 1)] * n,
+    )
+    return -gains.fun > 1e-6
+
+
+@pytest.mark.parametrize("seed", range(24))
+def test_whether_there_is_a_minimum(seed):
+    """One-hot tables of two classes: a factored model of the Hessian leads to where little is left to gain, or nothing.
+
+    Newton's method goes on from there until it can tell.
+    """
+    rng = np.random.default_rng(seed)
+    n = int(rng.integers(300, 3000))
+    X = np.concatenate([np.eye(size)[rng.integers(size, size=n)] for size in rng.integers(2, 50, size=4)], axis=1)
+    y = (2 * X @ rng.normal(size=X.shape[1]) + rng.logistic(size=n) > 0).astype(int)
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        CrossEntropyClassifier(alpha=0.0).fit(X, y)
+    assert bool(caught) == has_no_minimum(X, y)
 
 
 @pytest.mark.parametrize("alpha", [0.0, 1e-8, 1e-6])

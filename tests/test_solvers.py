@@ -28,7 +28,7 @@ class Inverse:
 class Quadratic:
     """(x - a)^T H (x - a) / 2 + c, with a model of H: itself, its diagonal, or the identity."""
 
-    sample, rounding = None, np.finfo(float).eps
+    sample, rounding, penalised = None, np.finfo(float).eps, True
 
     def __init__(self, model="exact", condition=50.0, size=6, seed=0):
         rng = np.random.default_rng(seed)
@@ -56,7 +56,7 @@ class Quadratic:
 class Valley:
     """A convex function with a long curved valley floor: log(cosh) across, slowly rising along a rotated axis."""
 
-    sample, rounding = None, np.finfo(float).eps
+    sample, rounding, penalised = None, np.finfo(float).eps, True
 
     minimum = np.array([0.7, -0.3])
 

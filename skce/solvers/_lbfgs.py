@@ -8,7 +8,9 @@ import numpy as np
 from scipy.linalg import blas
 
 from skce.solvers._distance import (
+    EVIDENCE,
     LAGGING,
+    NOISE,
     REFRESH,
     SAFETY,
     estimated_distance,
@@ -109,7 +111,7 @@ class _Quadratic:
         if self._fresh and self._pairs:
             decrement = max(decrement, newton_decrement(self._model, at.gradient))
         if self.newton:
-            return self._distance_of_newton(decrement)
+            return np.inf if self._may_be_endless(decrement) else self._distance_of_newton(decrement)
         if self.exact:  # a Hessian that is kept may be from where there was more of it
             decrement *= SAFETY**2
         return estimated_distance(decrement, curve, doubtful=self._model.doubtful and len(curve) <= self._max_iter)
@@ -119,6 +121,15 @@ class _Quadratic:
         if self._fresh:
             return max(SAFETY * decrement, self.left)
         return np.inf if self._slow else max(LAGGING * decrement, self.left)
+
+    def _may_be_endless(self, decrement: float) -> bool:
+        """Whether steps, without penalty, neither square the error nor gain as if there were no minimum: go on to see.
+
+        Newton's method may have begun where little was left to gain.
+        """
+        if self._objective.penalised or decrement <= NOISE * abs(self._values[-1]):
+            return False
+        return len(self._steps) < EVIDENCE or (self._slow and not self.endless)
 
     @property
     def endless(self) -> bool:
