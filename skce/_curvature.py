@@ -32,6 +32,10 @@ STEEPEST = 0.25
 """Curvature of a cross-entropy in a logit where it is steepest, at p = 1/2."""
 
 
+FLAT = 1e-12
+"""Part of its mean square that a feature without intercepts varies by at least, to a factored model: a column of ones
+is an intercept, along which it may go."""
+
 LONG_FIT = 30
 """Passes of a fit that the sample of a factored model may be to blame for."""
 
@@ -91,19 +95,27 @@ class Exact:
 class Factored:
     """mean(A) (x) C + alpha I, with C the covariance of the features or only its diagonal.
 
-    mean(A) is diagonalised, and s C + alpha I divided by for each of its eigenvalues s.
+    mean(A) is diagonalised, and s C + alpha I divided by for each of its eigenvalues s. Without intercepts m m^T is
+    added to C: far from 0 the mean m is all that the features' products show.
     """
 
     exact = newton = False
 
     def __init__(
-        self, outputs: np.ndarray, covariance: np.ndarray, mean: np.ndarray | None, alpha: float, floor: float = 1e-10
+        self,
+        outputs: np.ndarray,
+        covariance: np.ndarray,
+        mean: np.ndarray,
+        alpha: float,
+        floor: float = 1e-10,
+        *,
+        fit_intercept: bool = True,
     ):
-        """Mean of A (k, k); covariance (d, d) or variances (d,) about the mean, which is None without intercepts.
+        """Mean of A (k, k); covariance (d, d) or variances (d,) about the mean (d,).
 
         `floor` is the least curvature, relative to the greatest, that the model sees in any direction.
         """
-        self.center = mean
+        self.center = mean if fit_intercept else None
         class_scale, self.class_basis = linalg.eigh(outputs)
         self.class_scale = np.maximum(class_scale, floor * max(class_scale[-1], STEEPEST))
         k, d = len(outputs), len(covariance)
@@ -113,6 +125,8 @@ class Factored:
             self._divided = _by_factors(covariance, self.class_scale, alpha, floor)
         else:
             self._divided = _by_basis(covariance, self.class_scale, alpha, floor)
+        if not fit_intercept:
+            self._divided = _with_mean(self._divided, mean, self.class_scale)
 
     def solve(self, gradient: np.ndarray) -> np.ndarray:
         rotated = self.class_basis.T @ _to_centred(gradient, self.center)
@@ -263,6 +277,11 @@ class Hessian:
         """All rows, in blocks of which dense copies are small."""
         return self.rows.part(None, small_rows(self.shape[1]))
 
+    @property
+    def center(self) -> np.ndarray | None:
+        """Of the coordinates, where there are intercepts."""
+        return self.mean if self.fit_intercept else None
+
     def offset(self) -> float:
         """How many standard deviations the mean of a feature is from 0, at most."""
         if self.center is None:
@@ -271,23 +290,21 @@ class Hessian:
         return float(np.max(np.abs(self.center[felt]) / np.sqrt(self.variance[felt]), initial=0.0))
 
     def _moments(self) -> None:
-        """Weighted mean (None without intercepts) and variance of the features, 0 where it is but rounding noise."""
-        self.center, self.variance = self._moments_of(self.sample, None)
+        """Weighted mean of the features, and variance, 0 where it is but rounding noise; without intercepts about 0."""
+        self.mean, self.variance = self._moments_of(self.sample, None)
         self.rare = np.flatnonzero(self.variance == 0)  # or constant
         if self.sampled or self.sample.n_rows == self.rows.n_rows:
             self.rare = self.rare[:0]
         if len(self.rare):
-            center, self.variance[self.rare] = self._moments_of(self.rows, self.rare)
-            if self.center is not None:
-                self.center[self.rare] = center
+            self.mean[self.rare], self.variance[self.rare] = self._moments_of(self.rows, self.rare)
 
-    def _moments_of(self, rows: Any, columns: np.ndarray | None) -> tuple[Any, np.ndarray]:
+    def _moments_of(self, rows: Any, columns: np.ndarray | None) -> tuple[np.ndarray, np.ndarray]:
         """Of some rows, of all columns or a few."""
         mass, first, second = rows.sum(partial(block_moments, None, columns))
         validation.check_squares(second, columns)
-        if not self.fit_intercept:
-            return None, second / mass
         center = first / mass
+        if not self.fit_intercept:
+            return center, second / mass
         if self.sparse:
             variance = np.maximum(second / mass - center**2, 0)
             noise = 1e-13 * center**2
@@ -326,7 +343,7 @@ class Hessian:
 
     def _factored(self, curvature: Callable[..., Curvature], eps: float, anew: bool) -> Factored:
         """With the covariance as it is here if that is looked at anew, or as it was, or its diagonal."""
-        center = None if self.sparse else self.center
+        center = None if self.sparse else self.mean
         sums = partial(block_factors, curvature, center, anew)
         weight, outputs, trace, first, second = self.sample.sum(sums)
         outputs *= self.weight / (weight * self.total)
@@ -339,7 +356,7 @@ class Hessian:
                 self._known = mean, covariance
         else:
             mean, covariance = self._known
-        return Factored(outputs, covariance, mean if self.fit_intercept else None, self.alpha, eps ** (2 / 3))
+        return Factored(outputs, covariance, mean, self.alpha, eps ** (2 / 3), fit_intercept=self.fit_intercept)
 
     def _covariance(
         self, curvature: float, trace: float, first: np.ndarray, second: np.ndarray, eps: float
@@ -349,18 +366,17 @@ class Hessian:
         Features that vary in no row of the sample have their own variance and no correlations.
         """
         if not curvature > 1e-200:  # every row is saturated: nothing but rounding is left of the weights
-            mean = np.zeros(len(first)) if self.center is None or not self.sparse else self.center
+            mean = np.zeros(len(first)) if not (self.sparse and self.fit_intercept) else self.mean
             return mean, np.diag(self.variance) if second.ndim == 2 else self.variance
         mean, covariance = first / trace, second / trace
-        if self.fit_intercept:
-            covariance -= np.multiply.outer(mean, mean) if second.ndim == 2 else mean**2
+        covariance -= np.multiply.outer(mean, mean) if second.ndim == 2 else mean**2
         alone = np.union1d(np.flatnonzero(self.variance == 0), self.rare)
         if second.ndim == 2:
             covariance[alone] = 0
             covariance[:, alone] = 0
         variance = np.einsum("aa->a", covariance) if second.ndim == 2 else covariance  # a view
         variance[alone] = self.variance[alone]
-        np.maximum(variance, eps * self.variance, out=variance)
+        np.maximum(variance, (eps if self.fit_intercept else max(eps, FLAT)) * self.variance, out=variance)
         return mean, covariance
 
 
@@ -504,6 +520,18 @@ def _by_factors(covariance: np.ndarray, class_scale: np.ndarray, alpha: float, f
         np.einsum("aa->a", block)[:] += alpha + floor * class_scale[-1] * covariance.diagonal()
         models.append(Exact(block[None], None))
     return lambda weights: np.concatenate([m.solve(row[None]) for m, row in zip(models, weights, strict=True)])
+
+
+def _with_mean(divided: Callable, mean: np.ndarray, class_scale: np.ndarray) -> Callable:
+    """Division of (k, d) by s (C + m m^T) + alpha, where `divided` is by s C + alpha: Sherman and Morrison's formula."""
+    of_mean = divided(np.tile(mean, (len(class_scale), 1)))
+    share = of_mean / (1 / class_scale + of_mean @ mean)[:, None]
+
+    def solution(weights: np.ndarray) -> np.ndarray:
+        result: np.ndarray = divided(weights)
+        return result - (result @ mean)[:, None] * share
+
+    return solution
 
 
 def _by_basis(covariance: np.ndarray, class_scale: np.ndarray, alpha: float, floor: float) -> Callable:

@@ -121,7 +121,7 @@ def test_factored_solves_with_the_kronecker_product(alpha, full, scales):
         covariance = covariance.diagonal()
     matrix = np.kron(outputs, covariance if full else np.diag(covariance)) + alpha * np.eye(6)
     v = rng.normal(size=(2, 3)) / scales
-    model = _curvature.Factored(outputs.copy(), covariance.copy(), None, alpha)
+    model = _curvature.Factored(outputs.copy(), covariance.copy(), np.zeros(3), alpha, fit_intercept=False)
     solution = model.solve((matrix @ v.ravel()).reshape(2, 3))
     assert_allclose(solution * scales, v * scales, rtol=1e-5, atol=1e-5)
 
@@ -139,6 +139,23 @@ def test_factored_takes_intercepts_apart():
 
 
 @pytest.mark.usefixtures("solution")
+@pytest.mark.parametrize("full", [True, False])
+@pytest.mark.parametrize("alpha", [0.0, 0.1])
+@pytest.mark.parametrize("distance", [1.0, 1e4])
+def test_factored_without_intercepts_knows_the_mean(distance, alpha, full):
+    """It is all that the products of features far from 0 show."""
+    rng = np.random.default_rng(3)
+    outputs, covariance = positive_definite(2, rng, 10), positive_definite(3, rng, 10)
+    covariance = covariance if full else np.diag(covariance.diagonal())
+    mu = distance * rng.normal(size=3)
+    matrix = np.kron(outputs, covariance + np.multiply.outer(mu, mu)) + alpha * np.eye(6)
+    v = rng.normal(size=(2, 3))
+    known = covariance.copy() if full else covariance.diagonal().copy()
+    model = _curvature.Factored(outputs.copy(), known, mu, alpha, fit_intercept=False)
+    assert_allclose(model.solve((matrix @ v.ravel()).reshape(2, 3)), v, rtol=1e-14 * max(1e3, distance**2), atol=1e-6)
+
+
+@pytest.mark.usefixtures("solution")
 @pytest.mark.parametrize("rank", [0, 1, 3])
 @pytest.mark.parametrize("model", ["exact", "factored", "factored diagonal"])
 def test_singular_matrices_give_finite_solutions(model, rank):
@@ -150,9 +167,8 @@ def test_singular_matrices_give_finite_solutions(model, rank):
     if model == "exact":
         built = _curvature.Exact(np.kron(np.eye(2), covariance)[None], None)
     else:
-        built = _curvature.Factored(
-            np.eye(2), covariance if model == "factored" else covariance.diagonal().copy(), None, 0.0
-        )
+        known = covariance if model == "factored" else covariance.diagonal().copy()
+        built = _curvature.Factored(np.eye(2), known, np.zeros(4), 0.0, fit_intercept=False)
     solution = built.solve(gradient)
     assert np.isfinite(solution).all()
     assert np.vdot(solution, gradient) >= 0
@@ -204,7 +220,7 @@ def test_correlations_cost_no_more_than_the_passes_before(monkeypatch):
     assert price > _prices.ON_TRUST + 2
     seen = []
 
-    def factored(outputs, covariance, mean, *options):
+    def factored(outputs, covariance, mean, *options, fit_intercept):
         seen.append(covariance)
         return None
 

@@ -1,8 +1,8 @@
 """Solvers: functions that minimise an objective, `(objective, theta, *, tol, max_iter, callback) -> Result`.
 
 A solver knows vectors and the questions it may ask of an objective, `value_and_gradient(theta)`, `curvature(theta)`,
-`sample`, `penalised` and `rounding`; it imports nothing from the rest of skce. `SOLVERS` at the end is what the classifier and the
-tests walk.
+`sample`, `penalised` and `rounding`; it imports nothing from the rest of skce. `SOLVERS` at the end is what the
+classifier and the tests walk.
 """
 
 from collections.abc import Callable

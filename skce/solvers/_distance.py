@@ -26,7 +26,7 @@ SAFETY = 3
 """Gains fall unevenly: on the tables of the benchmarks the extrapolation is at most this many times too hopeful."""
 
 HOPEFUL = 1.25
-"""The decrement of a model with pairs of steps is too small by up to a tenth on tables of all kinds, a fifth on some."""
+"""The decrement of a model with pairs of steps is too small by up to a tenth on most tables, a fifth on some."""
 
 LAGGING = 6
 """Newton's decrement by the Hessian of the step before is 2e times too small where the loss falls off exponentially."""
