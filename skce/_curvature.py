@@ -81,7 +81,8 @@ class Exact:
         self.center = center
         diagonal = np.einsum("baa->ba", blocks) + penalty
         self.scale = np.divide(1, np.sqrt(np.abs(diagonal)), out=np.zeros(diagonal.shape), where=diagonal > 0)
-        scaled = blocks * self.scale[:, None, :] * self.scale[:, :, None]
+        scaled = blocks * self.scale[:, None, :]
+        scaled *= self.scale[:, :, None]
         np.einsum("baa->ba", scaled)[:] = diagonal > 0
         self.factors = [_with_jitter(_cholesky, block) for block in scaled]
 
@@ -192,6 +193,7 @@ class Hessian:
         self._of_loss: Any = None
         self._paid = -ON_TRUST * self._pass if correlated and not self.sampled else 0.0
         self._paid_hessian = 0.0
+        self._bought = 0
         self.rare: np.ndarray = np.zeros(0, np.intp)
         self._moments()
 
@@ -215,6 +217,7 @@ class Hessian:
         buys = not self.newton and self._hessian_pays(spent)
         if buys:
             self.newton, self._paid_hessian = self._newton_pays(spent), spent
+            self._bought += 1
         if self.newton or buys:
             self._kept = self._exact(curvature, eps)
         if self._kept is not None:
@@ -230,7 +233,7 @@ class Hessian:
         """
         other, spent = copy(self), passes * self._pass
         other.alpha, other.newton = alpha, self._newton_at_once
-        other._paid, other._paid_hessian = 0.0, max(self._paid_hessian, 0) - spent
+        other._paid, other._paid_hessian, other._bought = 0.0, max(self._paid_hessian, 0) - spent, 0
         if self._kept is not None:
             other._kept = other._penalised()
         return other
@@ -249,10 +252,12 @@ class Hessian:
     def _newton_pays(self, spent: float) -> bool:
         """Whether to build it anew at every step from now on: if as much was spent as that would have cost.
 
-        Without penalty at once: on the way to a minimum that is far away, or nowhere, the curvature vanishes, and
-        models of points before do not see how far there is to go.
+        Or if one that was kept did not lead to the minimum for as much as it cost. Without penalty at once: on the way
+        to a minimum that is far away, or nowhere, the curvature vanishes, and models of points before do not see how
+        far there is to go.
         """
-        return not self.alpha or spent >= NEWTON_STEPS * self.prices.of_hessian(self.rows.n_rows)
+        enough = NEWTON_STEPS * self.prices.of_hessian(self.rows.n_rows)
+        return not self.alpha or self._bought > 0 or spent >= enough
 
     def _covariance_pays(self, spent: float) -> bool:
         """Whether to look at the covariance anew: if as much was spent on passes since it was last looked at."""
@@ -316,6 +321,7 @@ class Hessian:
 
     def _exact(self, curvature: Callable[..., Curvature], eps: float) -> Exact:
         """The Hessian itself, of products with that `eps`; what the loss adds to it is kept for other penalties."""
+        self._kept = self._of_loss = None  # the last one's memory
         (hessian,) = self.looked_at.sum(partial(block_hessian, curvature, self.center))
         hessian /= self.total
         k, p = self.shape
@@ -523,7 +529,7 @@ def _by_factors(covariance: np.ndarray, class_scale: np.ndarray, alpha: float, f
 
 
 def _with_mean(divided: Callable, mean: np.ndarray, class_scale: np.ndarray) -> Callable:
-    """Division of (k, d) by s (C + m m^T) + alpha, where `divided` is by s C + alpha: Sherman and Morrison's formula."""
+    """Division by s (C + m m^T) + alpha, where `divided` is that by s C + alpha: Sherman and Morrison's formula."""
     of_mean = divided(np.tile(mean, (len(class_scale), 1)))
     share = of_mean / (1 / class_scale + of_mean @ mean)[:, None]
 
@@ -559,8 +565,11 @@ def _diagonalise(covariance: np.ndarray, alpha: float, largest: float) -> tuple[
 
 
 def _cholesky(matrix: np.ndarray) -> np.ndarray:
-    """The lower factor, by LAPACK itself: SciPy's door takes longer than a small matrix."""
-    factor, info = linalg.lapack.dpotrf(matrix, lower=True, overwrite_a=True)
+    """The lower factor, by LAPACK itself: SciPy's door takes longer than a small matrix.
+
+    Of the transpose, which is the same in LAPACK's order: no copy is made.
+    """
+    factor, info = linalg.lapack.dpotrf(matrix.T, lower=True, overwrite_a=True)
     if info:
         raise linalg.LinAlgError(f"The matrix is not positive definite: its leading minor {info} is not.")
     return factor
@@ -570,8 +579,10 @@ def _with_jitter(factorise: Callable[[np.ndarray], Any], matrix: np.ndarray) -> 
     """Factorise a matrix of unit diagonal that rounding may have left slightly indefinite: a little is added to it."""
     jitter = JITTER
     while True:
+        raised = matrix.copy()
+        np.einsum("aa->a", raised)[:] += jitter
         try:
-            return factorise(matrix + jitter * np.eye(len(matrix)))
+            return factorise(raised)
         except linalg.LinAlgError:
             jitter *= 100
 

@@ -461,7 +461,7 @@ def _add(parts: Any) -> list:
     total = [np.array(entry, dtype=np.float64) for entry in next(parts)]  # a copy: the function may use its own again
     for part in parts:
         for i, entry in enumerate(part):
-            total[i] = total[i] + entry
+            total[i] += entry
     return total
 
 

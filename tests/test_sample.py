@@ -234,7 +234,7 @@ def test_rare_features_are_moved(k):
     """A category of ten rows has its say, where it is in no row of a sample; also without penalty, and with sgd."""
     X, codes = problem(n=40_000, d=8, k=k)
     rare = np.arange(40_000) % 4000 == 5
-    codes[rare] = [1, 1, 1, 0, 1, 1, 0, 1, 1, 1]
+    codes[rare] = [1, 1, 1, 0, 1, 1, 0, 1, 1, k - 1]  # of every class, or there is no minimum
     X = np.column_stack([X, rare])
     model = CrossEntropyClassifier(alpha=0).fit(X, codes)
     theirs = LogisticRegression(C=np.inf, solver="newton-cholesky", tol=1e-8).fit(X, codes)
