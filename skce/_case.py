@@ -248,6 +248,7 @@ def case_of(y_true: Any, y_proba: Any, labels: Any, options: Options) -> Case:
 
 def classes_case(y_true: Any, y_proba: Any, labels: Any, options: Options) -> Case:
     """The case of labels or distributions, and a column of outputs for each class."""
+    _check_names(options)
     outputs, classes = _columns(y_proba, labels, y_true)
     n_columns = 2 if outputs.ndim == 1 else outputs.shape[1]
     if classes is not None:
@@ -270,6 +271,7 @@ def classes_case(y_true: Any, y_proba: Any, labels: Any, options: Options) -> Ca
 
 def binary_case(y_true: Any, y_proba: Any, pos_label: Any, labels: Any, options: Options) -> Case:
     """The case of one column of outputs, that of the positive class, or of a column for either class."""
+    _check_names(options)
     outputs, classes = _columns(y_proba, labels)
     if classes is not None and len(classes) == 1 and outputs.ndim == 2:
         return classes_case(y_true, y_proba, labels, options)
@@ -290,13 +292,21 @@ def binary_case(y_true: Any, y_proba: Any, pos_label: Any, labels: Any, options:
     return _checked(targets, outputs, classes, options)
 
 
+def _check_names(options: Options) -> None:
+    """Options that are one of a few."""
+    validation.check_option("handle_unknown", options.handle_unknown, validation.UNKNOWN_LABEL_POLICIES)
+    validation.check_option("reduction", options.reduction, validation.REDUCTIONS)
+    validation.check_flag("from_logits", options.from_logits)
+
+
 def _columns(y_proba: Any, labels: Any, y_true: Any = None) -> tuple[NDArray[Any], NDArray[Any] | None]:
     """Outputs, and the class of each column where `labels` or the columns' names tell; names go before places."""
     outputs = validation.check_outputs(y_proba)
     classes = None if labels is None else validation.check_classes(labels)
     names = validation.column_names(y_proba, y_true if labels is None else None) if outputs.ndim == 2 else None
+    names = None if names is None else validation.check_classes(names, "The columns of y_proba")
     if classes is None:
-        classes = None if names is None else validation.check_classes(names, "The columns of y_proba")
+        classes = names
     elif names is not None:
         outputs = _tables.reordered(outputs, validation.match_columns(names, classes, "y_proba"))
     if classes is not None and len(classes) == 1 and outputs.ndim == 1:  # an estimator that was shown one class
@@ -330,9 +340,6 @@ def _known_codes(y_true: NDArray[Any], classes: NDArray[Any], handle_unknown: st
 
 
 def _checked(targets: NDArray[Any], outputs: NDArray[Any], classes: NDArray[Any], options: Options) -> Case:
-    validation.check_option("handle_unknown", options.handle_unknown, validation.UNKNOWN_LABEL_POLICIES)
-    validation.check_option("reduction", options.reduction, validation.REDUCTIONS)
-    validation.check_flag("from_logits", options.from_logits)
     weights = validation.check_sample_weight(options.sample_weight, len(outputs), whole=options.whole)
     if options.handle_unknown == "ignore" and targets.dtype.kind != "f" and targets.min() < 0:
         unknown = targets == _targets.UNKNOWN

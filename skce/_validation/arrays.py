@@ -142,12 +142,13 @@ def check_probabilities(p: Any, name: str = "y_proba", hint: str = "", *, exclus
     size = kernels.block_rows(p.shape[1] if p.ndim == 2 else 1)
     for start in range(0, len(p), size):
         block = p[start : start + size].astype(np.float64 if p.dtype.kind != "f" else p.dtype, copy=False)
-        if exclusive and p.ndim == 2:
-            good = kernels.are_distributions(block, SUM_TOLERANCE)
-        else:
-            good = kernels.are_probabilities(block)
-        if not (good or hold_probabilities(block, exclusive=exclusive)):
-            _explain_probabilities(block, start, name, hint)
+        with np.errstate(over="ignore"):
+            if exclusive and p.ndim == 2:
+                good = kernels.are_distributions(block, SUM_TOLERANCE)
+            else:
+                good = kernels.are_probabilities(block)
+            if not (good or hold_probabilities(block, exclusive=exclusive)):
+                _explain_probabilities(block, start, name, hint)
 
 
 def hold_probabilities(p: np.ndarray, *, exclusive: bool) -> bool:

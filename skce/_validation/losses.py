@@ -70,6 +70,7 @@ def check_class_weights(class_weight: Any) -> tuple | None:
         return None
     weights = np.array(np.nan)
     if not isinstance(class_weight, (str, Mapping)):
+        class_weight = class_weight.to_numpy() if hasattr(class_weight, "to_numpy") else class_weight
         with contextlib.suppress(TypeError, ValueError):
             weights = np.asarray(np.broadcast_arrays(*class_weight))
             weights = weights.astype(np.float64) if weights.dtype.kind in "biuf" else np.array(np.nan)
@@ -120,7 +121,7 @@ def resolve_class_weight(
         return None
     if isinstance(class_weight, (set, frozenset)):
         raise TypeError(f"class_weight must be a dict, 'balanced' or a sequence, got {class_weight!r}: no order.")
-    if hasattr(class_weight, "index") and hasattr(class_weight, "to_dict"):  # a Series names its classes
+    if getattr(class_weight, "ndim", 0) == 1 and hasattr(class_weight, "to_dict"):  # a Series names its classes
         class_weight = class_weight.to_dict()
     if isinstance(class_weight, str):
         if class_weight != "balanced":
@@ -141,6 +142,6 @@ def resolve_class_weight(
         return checked
     checked = np.array(check_class_weights(class_weight))
     if checked.shape != (n_columns,):
-        got = checked.size if checked.ndim == 1 else f"shape {np.shape(class_weight)}"
+        got = checked.size if checked.ndim == 1 else f"shape {checked.shape}"
         raise ValueError(f"class_weight must have {n_columns} weights, one a class, got {got}.")
     return np.append(checked, np.ones(len(classes) - n_columns))
