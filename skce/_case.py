@@ -265,7 +265,7 @@ def classes_case(y_true: Any, y_proba: Any, labels: Any, options: Options) -> Ca
             classes, targets = _found_codes(y_true, n_columns, options)
         else:
             targets, classes = _known_codes(y_true, classes, options.handle_unknown)
-        validation.check_only_name(y_proba, classes)
+    validation.check_only_name(y_proba, classes)
     return _checked(targets, outputs, classes, options)
 
 

@@ -129,7 +129,7 @@ class _Anchored:
     """It starts from the solution for another penalty."""
 
     def __init__(self, objective: Objective, anchor: NDArray[np.float64]):
-        self._objective, self.rounding = objective, objective.rounding
+        self._objective, self.rounding, self.penalised = objective, objective.rounding, objective.penalised
         self._pull = objective.alpha * anchor.reshape(-1)
         self._constant = float(self._pull @ anchor.reshape(-1)) / 2
 

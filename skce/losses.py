@@ -649,7 +649,8 @@ class _SigmoidEntropy(SigmoidLoss):
         if not (codes and self.label_smoothing and eps and proba.ndim == 1):
             return super().block_score_sum(targets, proba, eps, least)
         own = _of_answer(targets, proba).clip(eps, 1 - eps)
-        at_own, at_both = np.log(own).sum(dtype=np.float64), kernels.total_log_of_both(own, eps)
+        at_own = np.log(own).sum(dtype=np.float64)
+        at_both = kernels.total_log_of_both(proba.clip(eps, 1 - eps), eps)  # not of own, whose small ones were rounded
         return float(0 - (1 - self.label_smoothing) * at_own - self.label_smoothing / 2 * at_both)
 
 

@@ -7,7 +7,7 @@ each column stands for, so a class that is missing from a fold, on either side o
 import copy
 import warnings
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial, reduce
 from inspect import signature
 from operator import add
@@ -54,7 +54,7 @@ class Scorer(validation.BaseScorer):
         classes = getattr(estimator, "classes_", None)
         if "labels" in accepted and classes is not None:
             validation.check_labels_alone(classes)
-            options.setdefault("labels", classes)
+            options = _of_seen_classes(options, classes)
         clipped = "handle_unknown" in accepted and "handle_unknown" not in options
         if clipped:
             options["handle_unknown"] = "clip"
@@ -83,9 +83,7 @@ class Scorer(validation.BaseScorer):
         cache = {} if cache is None else cache
         key = f"{method.__name__}, all columns"
         if key not in cache:
-            cache[key] = response = method(X)
-            if exclusive and isinstance(response, np.ndarray):  # as scikit-learn's own scorers do
-                cache.setdefault(method.__name__, response if response.ndim == 1 else response[:, 1])
+            cache[key] = method(X)
         if isinstance(cache[key], list):
             return self._of_labels(cache[key], classes)
         if of_labels and exclusive:  # one column of answers, which the estimator took for classes
@@ -115,6 +113,23 @@ class Scorer(validation.BaseScorer):
             pair[:, np.asarray(values, dtype=np.intp)] = answer
             pairs.append(pair)
         return pairs if logits else np.column_stack([pair[:, 1] for pair in pairs])
+
+
+def _of_seen_classes(options: dict, classes: Any) -> dict:
+    """Options whose `labels` are those that an estimator has seen, as in a fold; by default its classes.
+
+    A sequence of class weights becomes that of all the labels that were named.
+    """
+    if options.get("labels") is None:
+        return {**options, "labels": classes}
+    wanted = validation.check_classes(options["labels"])
+    places = _targets.encode(_targets.as_labels(classes), wanted)
+    if places.min() == _targets.UNKNOWN or len(wanted) <= len(classes):
+        return options
+    weights = options.get("class_weight")
+    if weights is not None and not isinstance(weights, (str, Mapping)) and len(weights) == len(wanted):
+        options = {**options, "class_weight": dict(zip(wanted.tolist(), weights, strict=True))}
+    return {**options, "labels": wanted[np.sort(places)]}
 
 
 def _in_order(response: Any, classes: Any, options: dict) -> Any:

@@ -241,6 +241,19 @@ def test_default_numbers_of_columns_are_names_beside_the_same_in_another_order(m
         assert metric(targets[:, order], frame, labels=order) == pytest.approx(expected, rel=EXACT)
 
 
+def test_other_ranges_of_columns_are_names(rng):
+    """pandas makes ranges of names that are numbers in a row."""
+    codes, proba, _ = random_problem(rng)
+    frame = pd.DataFrame({1: proba[:, 0], 2: proba[:, 1], 3: proba[:, 2]})
+    expected = pytest.approx(log_loss(codes, proba), rel=EXACT)
+    assert cross_entropy_loss(codes + 1, frame) == expected
+    assert cross_entropy_loss(codes + 1, frame, labels=[3, 2, 1]) == expected
+    with pytest.raises(
+        ValueError, match=r"labels \[0\] that no column of y_proba stands for; the columns are \[1, 2, 3\]"
+    ):
+        cross_entropy_loss(codes, frame)
+
+
 @FRAMES
 def test_labels_never_override_column_names_by_position(frame, rng):
     """With the same names in another order in `labels`, the frame's own names pair the columns."""
@@ -1176,3 +1189,16 @@ def test_a_series_of_class_weights_names_its_classes():
     assert cross_entropy_loss(["cat", "dog"], proba, class_weight=pd.Series(weights)) == cross_entropy_loss(
         ["cat", "dog"], proba, class_weight=weights
     )
+
+
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+def test_smoothed_answers_of_small_probabilities(dtype):
+    """A mean is made of products, and loses no digits of what is nearly impossible."""
+    p = np.array([3e-16, 5e-10, 1e-7, 2e-7, 0.5, 1 - 2e-7], dtype=dtype)
+    options = {"label_smoothing": 0.5, "labels": [0, 1]}
+    for code in (0, 1):
+        y = np.full(len(p), code)
+        expected = binary_cross_entropy_loss(y, p, reduction="none", **options).mean(dtype=np.float64)
+        assert binary_cross_entropy_loss(y, p, **options) == pytest.approx(
+            expected, rel=10 * float(np.finfo(dtype).eps)
+        )

@@ -325,9 +325,9 @@ class Counting(LogisticRegression):
         return super().predict_proba(X)
 
 
-@pytest.mark.parametrize("data", ["flowers", "answers"])
-def test_predict_proba_is_called_once_for_several_metrics(data, request):
-    """scikit-learn's cache of responses works for our scorers beside its own."""
+@pytest.mark.parametrize(("data", "asked"), [("flowers", 1), ("answers", 2)])
+def test_predict_proba_is_called_once_for_several_metrics(data, asked, request):
+    """scikit-learn's cache of responses works for our scorers beside its own; of two classes it keeps one column."""
     X, y, _ = request.getfixturevalue(data)
     estimator = Counting().fit(X, y)
     scoring = {
@@ -338,7 +338,38 @@ def test_predict_proba_is_called_once_for_several_metrics(data, request):
     }
     scores = check_scoring(estimator, scoring)(estimator, X, y)
     assert scores["ours"] == pytest.approx(scores["neg_log_loss"], rel=EXACT)
-    assert estimator.asked_ == 1
+    assert estimator.asked_ == asked
+
+
+@pytest.mark.parametrize("ours_first", [False, True])
+def test_scorers_of_others_with_another_positive_class(ours_first, answers):
+    """What is kept for them is theirs alone."""
+    X, y, _ = answers
+    first, _ = np.unique(y)
+    brier = sklearn_make_scorer(brier_score_loss, pos_label=first, response_method="predict_proba")
+    scoring = {"ours": neg_cross_entropy, "brier": brier} if ours_first else {"brier": brier, "ours": neg_cross_entropy}
+    result = cross_validate(LogisticRegression(), X, y, scoring=scoring)
+    assert_allclose(result["test_brier"], cross_validate(LogisticRegression(), X, y, scoring=brier)["test_score"])
+
+
+@pytest.mark.parametrize("response_method", ["predict_proba", "predict_log_proba"])
+@pytest.mark.parametrize("order", [[0, 1, 2], [2, 0, 1]], ids=str)
+def test_labels_that_a_fold_lacks(order, response_method, flowers):
+    """A scorer that names all labels scores estimators that have seen some; class weights stay with their labels."""
+    X, y, _ = flowers
+    options = {"response_method": response_method, "from_logits": response_method == "predict_log_proba"}
+    labels, weights = np.array(SPECIES)[order], np.array([1.0, 2.0, 3.0])[order]
+    named = make_scorer(cross_entropy_loss, labels=labels, class_weight=weights, **options)
+    plain = make_scorer(cross_entropy_loss, class_weight=dict(zip(labels, weights, strict=True)), **options)
+    for seen in (SPECIES[:2], SPECIES[1:], SPECIES[2:]):
+        rows = np.isin(y, seen)
+        estimator = DecisionTreeClassifier(max_depth=1) if len(seen) == 1 else LogisticRegression()
+        estimator.fit(X[rows], y[rows])
+        assert named(estimator, X[rows], y[rows]) == pytest.approx(plain(estimator, X[rows], y[rows]))
+        with pytest.warns(UserWarning, match="was fitted without the classes"):
+            score = named(estimator, X, y)
+        with pytest.warns(UserWarning, match="was fitted without the classes"):
+            assert score == pytest.approx(plain(estimator, X, y))
 
 
 @SCORERS

@@ -261,6 +261,12 @@ MISTAKES = {
         ValueError,
         r"labels \[0, 1, 2\].*columns are \['0', '1', '2'\]\. Labels are compared as they are",
     ),
+    "labels that have no hash, among numbers": (
+        ce([1, {}, 2], labels=[0, 1, 2]),
+        TypeError,
+        r"y_true must hold labels, numbers or strings: row 1 is \{\}",
+    ),
+    "pos_label NA": (bce([0, 1, 0], pos_label=pd.NA), TypeError, r"pos_label must be one label, got <NA>"),
     "missing class": (ce(["ant", "bee", "ant"], labels=["ant", "bee", None]), ValueError, r"labels.*missing.*2"),
     "strings and ints": (
         ce(np.array(["ant", 1, "cat"], dtype=object)),
@@ -1010,6 +1016,13 @@ def test_a_single_column_named_after_a_class(frame):
         with pytest.raises(ValueError, match="The only column of y_proba is named 'a', but is taken for"):
             metric(y_true, frame({"a": [0.9, 0.1, 0.2]}))
         assert metric(y_true, frame({"b": [0.1, 0.9, 0.8]})) == metric(y_true, frame({"p": [0.1, 0.9, 0.8]}))
+    one_hot, a = np.eye(2)[[0, 1, 1]], frame({"a": [0.9, 0.1, 0.2]})
+    with pytest.raises(ValueError, match="The only column of y_proba is named 'a', but is taken for"):
+        cross_entropy_loss(frame({"a": one_hot[:, 0], "b": one_hot[:, 1]}), a)
+    with pytest.raises(ValueError, match="The only column of y_proba is named 'a', but is taken for"):
+        cross_entropy_loss(one_hot, a, labels=["a", "b"])
+    with pytest.raises(ValueError, match="The only column of y_proba is named 'a', but is taken for"):
+        binary_cross_entropy_loss(y_true, a["a"])
     by_a = binary_cross_entropy_loss(y_true, frame({"a": [0.9, 0.1, 0.2]}), pos_label="a")
     assert by_a == pytest.approx(binary_cross_entropy_loss(y_true, [0.1, 0.9, 0.8]))
     with pytest.raises(ValueError, match=r"The columns of y_true, \['b'\], are not the classes"):

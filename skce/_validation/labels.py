@@ -37,13 +37,15 @@ def _are_named(numbers: Any, beside: Any) -> bool:
 
 
 def _are_default(columns: Any) -> bool:
-    """Whether columns have numbers and not names; the default numbers in reverse were put in that order."""
-    return type(columns).__name__ == "RangeIndex" and columns.step > 0
+    """Whether columns have numbers and not names; other ranges, as the default numbers in reverse, were put so."""
+    return type(columns).__name__ == "RangeIndex" and columns.start == 0 and columns.step == 1
 
 
 def only_name(array: Any) -> Any:
-    """Name of the only column of a DataFrame that has one, None for anything else."""
+    """Name of the only column of a DataFrame that has one, or of a Series, if a string; None for anything else."""
     columns = getattr(array, "columns", None)
+    if columns is None and hasattr(array, "to_numpy") and isinstance(getattr(array, "name", None), str):
+        return array.name
     if columns is None or len(columns) != 1 or type(columns).__name__ == "RangeIndex":
         return None
     return next(iter(columns))
@@ -88,7 +90,7 @@ def check_labels(y: Any, name: str = "y_true", *, shape: str = "(n,) or (n, k)",
         missing = pd.isna(y)
         if missing.any():
             raise ValueError(f"{name} must not have missing labels: row {int(np.flatnonzero(missing)[0])} is missing.")
-        if y.dtype.kind == "O" and pd.api.types.infer_dtype(y) == "mixed":
+        if y.dtype.kind == "O" and pd.api.types.infer_dtype(y).startswith("mixed"):
             bad = next((row for row, label in enumerate(y) if not isinstance(label, Hashable)), None)
             if bad is not None:
                 raise TypeError(f"{name} must hold labels, numbers or strings: row {bad} is {y[bad]!r}.")
@@ -345,7 +347,10 @@ def _is_one_of(label: Any, labels: list) -> bool:
     """Whether a label is in a list."""
     if ndim(label) != 0 or not isinstance(label, Hashable):
         raise TypeError(f"pos_label must be one label, got {label!r}.")
-    return label in labels
+    try:
+        return bool(label in labels)
+    except TypeError:
+        raise TypeError(f"pos_label must be one label, got {label!r}.") from None
 
 
 def check_pair_of_parts(pair: np.ndarray) -> np.ndarray:

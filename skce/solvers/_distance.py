@@ -35,7 +35,7 @@ ALIKE, LEVEL = 1.25, 6
 """Steps of Newton's method gain more or less than the one before by less than this factor, as many in succession, only
 where rounding hides curvature from it: heavy tails make them uneven, and near a minimum they fall."""
 
-SQUARED, FASTER = 0.05, 2
+SQUARED, FASTER = 0.03, 2
 """Of what the step before gained, a step of Newton's method gains less where the method squares the error; there what
 is left falls so much faster than a geometric series that it is less than half of one."""
 
