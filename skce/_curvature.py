@@ -193,7 +193,6 @@ class Hessian:
         self._of_loss: Any = None
         self._paid = -ON_TRUST * self._pass if correlated and not self.sampled else 0.0
         self._paid_hessian = 0.0
-        self._bought = 0
         self.rare: np.ndarray = np.zeros(0, np.intp)
         self._moments()
 
@@ -217,7 +216,6 @@ class Hessian:
         buys = not self.newton and self._hessian_pays(spent)
         if buys:
             self.newton, self._paid_hessian = self._newton_pays(spent), spent
-            self._bought += 1
         if self.newton or buys:
             self._kept = self._exact(curvature, eps)
         if self._kept is not None:
@@ -233,7 +231,7 @@ class Hessian:
         """
         other, spent = copy(self), passes * self._pass
         other.alpha, other.newton = alpha, self._newton_at_once
-        other._paid, other._paid_hessian, other._bought = 0.0, max(self._paid_hessian, 0) - spent, 0
+        other._paid, other._paid_hessian = 0.0, max(self._paid_hessian, 0) - spent
         if self._kept is not None:
             other._kept = other._penalised()
         return other
@@ -256,8 +254,8 @@ class Hessian:
         to a minimum that is far away, or nowhere, the curvature vanishes, and models of points before do not see how
         far there is to go.
         """
-        enough = NEWTON_STEPS * self.prices.of_hessian(self.rows.n_rows)
-        return not self.alpha or self._bought > 0 or spent >= enough
+        in_vain = self._paid_hessian > 0
+        return not self.alpha or in_vain or spent >= NEWTON_STEPS * self.prices.of_hessian(self.rows.n_rows)
 
     def _covariance_pays(self, spent: float) -> bool:
         """Whether to look at the covariance anew: if as much was spent on passes since it was last looked at."""

@@ -49,7 +49,7 @@ ON_TRUST = 3
 """Passes that a covariance may cost before any has been made."""
 
 LARGEST_HESSIAN = 8_000_000
-"""Numbers of a Hessian that is built in whole: 64 MB, and twice as much beside it."""
+"""Numbers of a Hessian that is built in whole: 64 MB, and three times as much beside it meanwhile."""
 
 LARGEST_COVARIANCE = {True: 500, False: 3000}
 """Features whose correlations are looked at, of sparse and of dense rows."""

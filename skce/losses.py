@@ -21,6 +21,10 @@ RAREST = 1e-12
 """Least frequency that a class counts for where the best constant logits are looked for: they stay finite."""
 
 
+FOR_LOGITS = {"y_proba": " For logits, pass from_logits=True.", "proba": " For logits, call value."}
+"""What to do with logits that were given for probabilities, by the name of those in the function that was called."""
+
+
 class Curvature(NamedTuple):
     """Second derivatives of a loss in the logits, for each row the matrix `diag(weights_i) - factor_i factor_i^T`.
 
@@ -235,8 +239,7 @@ class Loss(ABC):
         if not np.isnan(least):
             return least
         if not validation.hold_probabilities(block, exclusive=not self.one_question_a_column):
-            hint = " For logits, " + ("pass from_logits=True." if name == "y_proba" else "call value.")
-            validation.check_probabilities(proba, name, hint, exclusive=not self.one_question_a_column)
+            validation.check_probabilities(proba, name, FOR_LOGITS[name], exclusive=not self.one_question_a_column)
         return 0.0
 
     @abstractmethod

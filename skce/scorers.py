@@ -123,6 +123,7 @@ def _of_seen_classes(options: dict, classes: Any) -> dict:
     if options.get("labels") is None:
         return {**options, "labels": classes}
     wanted = validation.check_classes(options["labels"])
+    options = {**options, "labels": wanted}
     places = _targets.encode(_targets.as_labels(classes), wanted)
     if places.min() == _targets.UNKNOWN or len(wanted) <= len(classes):
         return options
@@ -140,7 +141,7 @@ def _in_order(response: Any, classes: Any, options: dict) -> Any:
     labels = options.get("labels")
     if classes is None or isinstance(response, list) or (labels is classes and options.get("pos_label") is None):
         return response
-    wanted = classes if labels is None else validation.check_classes(labels)
+    wanted = classes if labels is None else labels
     if np.ndim(response) == 1:
         positive = wanted[-1] if options.get("pos_label") is None else options["pos_label"]
         return -response if positive == classes[0] else response

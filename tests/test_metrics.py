@@ -241,6 +241,22 @@ def test_default_numbers_of_columns_are_names_beside_the_same_in_another_order(m
         assert metric(targets[:, order], frame, labels=order) == pytest.approx(expected, rel=EXACT)
 
 
+def test_labels_of_pyarrow(rng):
+    """Arrays and chunked arrays of strings, which NumPy cannot see without a copy."""
+    pyarrow = pytest.importorskip("pyarrow", reason="labels that it holds; it is not among the test requirements")
+    codes, proba, _ = random_problem(rng)
+    names = np.array(["ant", "bee", "cat"])[codes].tolist()
+    for labels in (pyarrow.array(names), pyarrow.chunked_array([names])):
+        assert cross_entropy_loss(labels, proba) == pytest.approx(log_loss(codes, proba), rel=EXACT)
+
+
+def test_labels_that_are_the_keys_of_a_dict(rng):
+    """They have an order."""
+    codes, proba, _ = random_problem(rng)
+    result = cross_entropy_loss(codes, proba[:, [2, 0, 1]], labels={2: "c", 0: "a", 1: "b"}.keys())
+    assert result == pytest.approx(log_loss(codes, proba), rel=EXACT)
+
+
 def test_other_ranges_of_columns_are_names(rng):
     """pandas makes ranges of names that are numbers in a row."""
     codes, proba, _ = random_problem(rng)

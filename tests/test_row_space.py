@@ -112,7 +112,15 @@ WIDE = {
 }
 
 
-@pytest.mark.parametrize("table", WIDE)
+HIDDEN = pytest.mark.xfail(
+    strict=True,
+    reason="ends 1.06e-6 high: the large row's loss is next to nothing, and its curvature hides what is left to gain",
+)
+
+
+@pytest.mark.parametrize(
+    "table", [pytest.param(table, marks=[HIDDEN] if table == "a large row" else []) for table in WIDE]
+)
 def test_what_squares_would_lose(table, monkeypatch):
     """Products of rows hold half of the digits: where that is not enough the rows themselves are asked."""
     X, codes, _ = problem()
@@ -121,9 +129,7 @@ def test_what_squares_would_lose(table, monkeypatch):
     monkeypatch.setattr("skce._objective.narrows", lambda X: False)
     wide = CrossEntropyClassifier(alpha=1e-3, tol=1e-8).fit(X, codes)
     assert narrow.converged_
-    # In the span of a row that is ten million times as large the minimum is 1e-6 higher, by rounding.
-    lost = 1e-6 if table == "a large row" else 0.0
-    assert narrow.loss_curve_[-1] <= wide.loss_curve_[-1] + lost + 1e-6
+    assert narrow.loss_curve_[-1] <= wide.loss_curve_[-1] + 1e-6
 
 
 @pytest.mark.parametrize("table", WIDE)
